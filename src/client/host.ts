@@ -1,0 +1,28 @@
+import type { SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
+import type { Limits } from '../session/limits.ts'
+import type { MqttError } from '../errors.ts'
+import type { Clock } from './clock.ts'
+import type { Message } from './message.ts'
+import type { Publication, PublishOptions } from './publication.ts'
+import type { Payload } from './payload.ts'
+
+/**
+ * What the parts of the client (router, subscriptions, handlers, request/response) may ask of it. The client
+ * implements it; the parts know no more than this.
+ */
+export interface ClientHost {
+  readonly clock: Clock
+  /** What the server granted; undefined while not connected. */
+  readonly limits: Limits | undefined
+  /** Set once the client has ended: nothing more will happen. */
+  readonly ended: MqttError | undefined
+  publish(topic: string, payload?: Payload, options?: PublishOptions): Publication
+  subscribe(command: SubscribeCommand): void
+  unsubscribe(command: UnsubscribeCommand): void
+  /** Pays what is owed for a message (0 = success). Harmless when nothing is owed (any more). */
+  acknowledge(message: Message, reasonCode: number): void
+  /** The one place for failures that no promise of a user carries: counted, logged, and emitted as `error`. */
+  report(error: MqttError): void
+  /** A received message that no consumer will see: counted and emitted as `dropped`. */
+  dropped(message: Message, reason: string): void
+}

@@ -1,0 +1,64 @@
+import type { ProtocolVersion, PublishProperties, QoS } from '../codec/packet.ts'
+import type { OutboundMessage } from './outbound-message.ts'
+
+/**
+ * What the session tells a durable store, as direct calls in the order in which things happen. A journal only records
+ * them (in memory, as bytes) during the call; the driver flushes it before it writes the bytes of the same turn:
+ * what depends on a record leaves only after its flush. Without a journal none of this is called.
+ */
+export interface Journal {
+  /** QoS 1 or 2 taken into the outbox. `message.packetId` is 0 while it has not been sent. */
+  published(message: OutboundMessage): void
+  /** A PUBLISH with `message.packetId` is about to leave for the first time under this id. */
+  sent(message: OutboundMessage): void
+  /** PUBREC received: only PUBREL will be sent from now on. The order of these calls is the order of PUBRELs. */
+  released(message: OutboundMessage): void
+  /** Over, whatever the outcome. */
+  settled(message: OutboundMessage): void
+  /** QoS 2 from the server: the application has finished with it; its PUBREC is about to leave. */
+  received(packetId: number): void
+  /** QoS 2 from the server: PUBREL received; its PUBCOMP is about to leave. */
+  completed(packetId: number): void
+  /** The facts about the session itself changed (at each CONNACK and at each loss of a connection). */
+  session(record: SessionRecord): void
+  /** The server has no session: all `received` ids are void. Publications follow as `sent` or `settled` calls. */
+  sessionLost(): void
+}
+
+/** Facts about the session that a later process needs. */
+export interface SessionRecord {
+  /** The one in use: Assigned Client Identifier included. */
+  readonly clientId: string
+  readonly protocolVersion: ProtocolVersion
+  /** Seconds the server keeps the session after the connection is lost; 0xFFFFFFFF = for ever. */
+  readonly sessionExpiryInterval: number
+  /** Milliseconds since the epoch at which this was true last (connection made or lost). */
+  readonly at: number
+}
+
+/** One publication as a store gives it back. */
+export interface StoredPublication {
+  readonly sequence: number
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly properties: PublishProperties | undefined
+  /** Milliseconds since the epoch; Infinity = never. */
+  readonly expiresAt: number
+  /** 0 = never sent. */
+  readonly packetId: number
+  /** Position among the received PUBRECs; 0 = none received. */
+  readonly releaseOrder: number
+}
+
+/** What a store gives back when a session is taken up again. */
+export interface RestoredSession {
+  readonly session: SessionRecord | undefined
+  /** In the order of their sequence numbers. */
+  readonly publications: readonly OutboundMessage[]
+  /** Those of `publications` whose PUBREC has been received, in the order of the PUBRECs. */
+  readonly released: readonly OutboundMessage[]
+  /** Packet ids of received QoS 2 messages that the application has finished with. */
+  readonly received: readonly number[]
+}

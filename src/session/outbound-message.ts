@@ -1,0 +1,57 @@
+import type { PublishContent, PublishProperties, QoS } from '../codec/packet.ts'
+
+/**
+ * How far a publication has come. The order of the numbers is the order of life.
+ *
+ *     queued ──> sent ──> released ──> settled        QoS 2 (released: PUBREC received, PUBREL owed or sent)
+ *     queued ──> sent ───────────────> settled        QoS 1
+ *     queued ────────────────────────> settled        QoS 0, cancelled, expired, dropped
+ */
+export const Stage = { queued: 0, sent: 1, released: 2, settled: 3 } as const
+export type Stage = (typeof Stage)[keyof typeof Stage]
+
+/**
+ * One publication, from the call until its outcome: what the caller gave, and where the session is with it.
+ * The session keeps these objects themselves in its outbox (as links of a list), so that there is one object
+ * per message; the client derives what its users hold from this class. All fields below `properties` belong to the session.
+ */
+export class OutboundMessage implements PublishContent {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  /** Without Topic Alias and Message Expiry Interval: the session writes those itself. */
+  readonly properties: PublishProperties | undefined
+  /** Monotonic milliseconds at which it is worthless if still not sent; Infinity = never. */
+  readonly expiresAt: number
+  /** Topic Alias asked for by the caller; 0 = the session's choice. */
+  readonly topicAlias: number
+
+  /** 0 until the first PUBLISH leaves, and always at QoS 0. */
+  packetId: number = 0
+  dup: boolean = false
+  stage: Stage = Stage.queued
+  /** Order in the session's life; the key of its record in a store. 0 until the session has it. */
+  sequence: number = 0
+  /** Links of the outbox list that holds it. */
+  previous: OutboundMessage | undefined = undefined
+  next: OutboundMessage | undefined = undefined
+
+  constructor(
+    topic: string,
+    payload: Uint8Array,
+    qos: QoS,
+    retain: boolean,
+    properties: PublishProperties | undefined,
+    expiresAt: number,
+    topicAlias: number,
+  ) {
+    this.topic = topic
+    this.payload = payload
+    this.qos = qos
+    this.retain = retain
+    this.properties = properties
+    this.expiresAt = expiresAt
+    this.topicAlias = topicAlias
+  }
+}

@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+export default defineConfig({
+  root,
+  resolve: {
+    // Tests import the package by its public names and so see what users see.
+    alias: [
+      { find: /^mqtt-await$/, replacement: `${root}src/index.ts` },
+      { find: /^mqtt-await\/(.*)$/, replacement: `${root}src/$1.ts` },
+    ],
+  },
+  test: {
+    include: ['tests/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    dangerouslyIgnoreUnhandledErrors: false,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+})
