@@ -1,4 +1,4 @@
-import type { ProtocolVersion, PublishProperties, QoS } from '../codec/packet.ts'
+import type { ProtocolVersion } from '../codec/packet.ts'
 import type { OutboundMessage } from './outbound-message.ts'
 
 /**
@@ -34,22 +34,6 @@ export interface SessionRecord {
   readonly sessionExpiryInterval: number
   /** Milliseconds since the epoch at which this was true last (connection made or lost). */
   readonly at: number
-}
-
-/** One publication as a store gives it back. */
-export interface StoredPublication {
-  readonly sequence: number
-  readonly topic: string
-  readonly payload: Uint8Array
-  readonly qos: QoS
-  readonly retain: boolean
-  readonly properties: PublishProperties | undefined
-  /** Milliseconds since the epoch; Infinity = never. */
-  readonly expiresAt: number
-  /** 0 = never sent. */
-  readonly packetId: number
-  /** Position among the received PUBRECs; 0 = none received. */
-  readonly releaseOrder: number
 }
 
 /** What a store gives back when a session is taken up again. */

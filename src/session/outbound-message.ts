@@ -11,6 +11,24 @@ export const Stage = { queued: 0, sent: 1, released: 2, settled: 3 } as const
 export type Stage = (typeof Stage)[keyof typeof Stage]
 
 /**
+ * What time does to a waiting publication. An object of its own, since most publications have none:
+ * one field of the message instead of three.
+ */
+export class MessageExpiry {
+  /** When it is dropped if it is still not sent (Message Expiry Interval or the queue's age limit); Infinity = never. */
+  readonly dropAt: number
+  /** When its Message Expiry Interval is over; Infinity = it has none. Milliseconds since the epoch. */
+  readonly endsAt: number
+  /** Seconds written in its first PUBLISH. Fixed from then on: no expiry once sent. [MQTT-4.3.3-7] */
+  interval: number = -1
+
+  constructor(dropAt: number, endsAt: number) {
+    this.dropAt = dropAt
+    this.endsAt = endsAt
+  }
+}
+
+/**
  * One publication, from the call until its outcome: what the caller gave, and where the session is with it.
  * The session keeps these objects themselves in its outbox (as links of a list), so that there is one object
  * per message; the client derives what its users hold from this class. All fields below `properties` belong to the session.
@@ -22,8 +40,8 @@ export class OutboundMessage implements PublishContent {
   readonly retain: boolean
   /** Without Topic Alias and Message Expiry Interval: the session writes those itself. */
   readonly properties: PublishProperties | undefined
-  /** Monotonic milliseconds at which it is worthless if still not sent; Infinity = never. */
-  readonly expiresAt: number
+  /** Absent for most: never expires. */
+  readonly expiry: MessageExpiry | undefined
   /** Topic Alias asked for by the caller; 0 = the session's choice. */
   readonly topicAlias: number
 
@@ -43,7 +61,7 @@ export class OutboundMessage implements PublishContent {
     qos: QoS,
     retain: boolean,
     properties: PublishProperties | undefined,
-    expiresAt: number,
+    expiry: MessageExpiry | undefined,
     topicAlias: number,
   ) {
     this.topic = topic
@@ -51,7 +69,7 @@ export class OutboundMessage implements PublishContent {
     this.qos = qos
     this.retain = retain
     this.properties = properties
-    this.expiresAt = expiresAt
+    this.expiry = expiry
     this.topicAlias = topicAlias
   }
 }

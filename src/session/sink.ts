@@ -35,10 +35,10 @@ export interface SessionSink {
   onResubscribed(results: readonly FilterResult[]): void
   /** The server had no session although this side had one: messages may have been missed. */
   onSessionLost(): void
-  /** AUTH 0x18 (or a CONNACK's final data): ask the authenticator, answer with `session.authenticate`. */
+  /** AUTH 0x18: ask the authenticator, answer with `session.authenticate`. */
   onAuthenticate(data: Uint8Array | undefined): void
-  /** A re-authentication has ended: `undefined` = accepted. */
-  onReauthenticated(error: MqttError | undefined): void
+  /** A re-authentication was accepted; `data` is what the server's last AUTH carried (the driver verifies it). */
+  onReauthenticated(data: Uint8Array | undefined): void
   /** A PINGRESP for a ping that was asked for with `session.ping`. */
   onPong(): void
 }
