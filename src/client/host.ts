@@ -1,10 +1,10 @@
+import type { MqttError } from '../errors.ts'
 import type { SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
-import type { MqttError } from '../errors.ts'
 import type { Clock } from './clock.ts'
 import type { Message } from './message.ts'
-import type { Publication, PublishOptions } from './publication.ts'
 import type { Payload } from './payload.ts'
+import type { Publication, PublishOptions } from './publication.ts'
 
 /**
  * What the parts of the client (router, subscriptions, handlers, request/response) may ask of it. The client
