@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { defineConfig, type Options } from 'tsup'
+
+/** Each is a public entry point of package.json's `exports`, but `cli`, which is its `bin`. */
+const entry = {
+  index: 'src/index.ts',
+  codec: 'src/codec.ts',
+  session: 'src/session.ts',
+  store: 'src/store.ts',
+  compat: 'src/compat.ts',
+  'compat/publish': 'src/compat/publish.ts',
+  'compat/subscribe': 'src/compat/subscribe.ts',
+  cli: 'src/cli.ts',
+}
+
+const shared: Options = {
+  entry,
+  platform: 'node',
+  target: 'node20',
+  clean: true,
+  // One copy of every class, whichever entries a program imports: `instanceof MqttError` holds across them.
+  splitting: true,
+  sourcemap: true,
+  removeNodeProtocol: false,
+  dts: false,
+}
+
+/** tsc writes declarations file by file; tsup's bundler of declarations does not follow TypeScript's own versions. */
+function declarations(folder: string): void {
+  execFileSync(
+    process.execPath,
+    [
+      'node_modules/typescript/bin/tsc',
+      ...['-p', 'tsconfig.json', '--noEmit', 'false', '--emitDeclarationOnly'],
+      ...['--rootDir', 'src', '--outDir', folder],
+    ],
+    { stdio: 'inherit' },
+  )
+}
+
+export default defineConfig([
+  {
+    ...shared,
+    format: 'esm',
+    outDir: 'dist/esm',
+    onSuccess: async () => declarations('dist/esm'),
+  },
+  {
+    ...shared,
+    format: 'cjs',
+    outDir: 'dist/cjs',
+    // ESM only: require() would fail on Node 20 before 20.19.
+    noExternal: ['p-queue'],
+    onSuccess: async () => {
+      declarations('dist/cjs')
+      // Makes .js and .d.ts of this folder CommonJS for Node and for TypeScript alike.
+      writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n')
+    },
+  },
+])
