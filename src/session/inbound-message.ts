@@ -1,3 +1,4 @@
+import type { AckProperties } from '../codec/packet.ts'
 import { PublishPacket } from '../codec/publish.ts'
 
 /** Where the acknowledgement of a received message stands. */
@@ -21,6 +22,8 @@ export class InboundMessage extends PublishPacket {
   ackState: AckState = AckState.none
   /** Reason code to acknowledge with. */
   ackReasonCode: number = 0
+  /** Properties to acknowledge with; dropped where they would not fit. */
+  ackProperties: AckProperties | undefined = undefined
   /** The first message delivered after a session was lost: others may be missing before it. */
   afterGap: boolean = false
 }

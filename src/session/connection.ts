@@ -1,0 +1,56 @@
+import type { ConnackPacket, ConnectPacket } from '../codec/packet.ts'
+import { PacketDecoder } from '../codec/decoder.ts'
+import type { Millis } from './command.ts'
+import type { InboundMessage } from './inbound-message.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { LARGEST_PACKET, type Limits, negotiateLimits } from './limits.ts'
+import type { Phase } from './phase.ts'
+import { InboundAliases, OutboundAliases } from './topic-aliases.ts'
+
+/**
+ * Everything that lives as long as one network connection. Reconnecting is making a new one: nothing has
+ * to be reset, and nothing of the old connection can leak into the new.
+ */
+export class Connection {
+  readonly connect: ConnectPacket
+  readonly decoder: PacketDecoder<InboundMessage>
+  readonly inboundAliases: InboundAliases
+  phase: Exclude<Phase, 'offline'> = 'connecting'
+  /** Set by CONNACK, as the next two are. */
+  limits: Limits | undefined = undefined
+  outboundAliases: OutboundAliases | undefined = undefined
+  keepAlive: KeepAlive | undefined = undefined
+  /** A re-authentication is under way. */
+  reauthenticating: boolean = false
+  /** PINGREQs without an answer, oldest first: whether the caller asked for it. */
+  readonly pings: boolean[] = []
+
+  constructor(connect: ConnectPacket, publishClass: new (...args: never[]) => InboundMessage) {
+    this.connect = connect
+    this.decoder = new PacketDecoder({
+      protocolVersion: connect.protocolVersion,
+      from: 'server',
+      maximumPacketSize: connect.properties?.maximumPacketSize ?? LARGEST_PACKET,
+      publishClass: publishClass as never,
+    })
+    this.inboundAliases = new InboundAliases(connect.properties?.topicAliasMaximum ?? 0)
+  }
+
+  /** Our own Receive Maximum: how many QoS 1 and 2 messages the server may leave unacknowledged. */
+  get receiveMaximum(): number {
+    return this.connect.properties?.receiveMaximum ?? 65_535
+  }
+
+  get authenticationMethod(): string | undefined {
+    return this.connect.properties?.authenticationMethod
+  }
+
+  accept(connack: ConnackPacket, maxInflight: number, now: Millis): Limits {
+    const limits = negotiateLimits(this.connect, connack, maxInflight)
+    this.phase = 'online'
+    this.limits = limits
+    if (limits.topicAliasMaximum > 0) this.outboundAliases = new OutboundAliases(limits.topicAliasMaximum)
+    this.keepAlive = new KeepAlive(limits.keepAlive, now)
+    return limits
+  }
+}

@@ -1,0 +1,159 @@
+import { Fifo } from './fifo.ts'
+import { AckState, type InboundMessage } from './inbound-message.ts'
+
+/** PUBREC has been sent (or is about to be): the id waits for its PUBREL, the message itself is no longer needed. */
+const RECEIVED = Symbol('received')
+/** Nothing is known of the id: the next PUBLISH with it is a new message. */
+type Slot = InboundMessage | typeof RECEIVED | undefined
+
+/** What to do with a PUBLISH. */
+export const Arrival = {
+  /** A new message: the application gets it. */
+  deliver: 0,
+  /** Known already: nothing to deliver; an acknowledgement may have become payable. */
+  known: 1,
+} as const
+export type Arrival = (typeof Arrival)[keyof typeof Arrival]
+
+/** What to do with a PUBREL. */
+export const Release = { complete: 0, unknown: 1, premature: 2 } as const
+export type Release = (typeof Release)[keyof typeof Release]
+
+/**
+ * The receiver's side of delivery. An id goes through these states, and `#slots` says where it is:
+ *
+ *     undefined ──PUBLISH──> message ──application has finished──> PUBACK ──> undefined          QoS 1
+ *     undefined ──PUBLISH──> message ──application has finished──> PUBREC ──> RECEIVED
+ *                                          RECEIVED ──PUBREL──> PUBCOMP ──> undefined            QoS 2
+ *
+ * The acknowledgement is withheld until the application has finished. When the connection ends first, the server sends
+ * the message again; the slot says that the application has it, so it is not delivered twice, and what the application
+ * said meanwhile is paid then. MQTT asks for that at QoS 2 [MQTT-4.3.3-10]; at QoS 1, where only DUP on a resumed session
+ * shows a resend, it is a courtesy.
+ *
+ * Acknowledgements leave in the order of arrival, each QoS on its own. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+ */
+export class InboundFlow {
+  #slots: Slot[] = []
+  /** What arrived on this connection and is not acknowledged, in order. */
+  readonly owed: readonly [qos1: Fifo<InboundMessage>, qos2: Fifo<InboundMessage>] = [new Fifo(), new Fifo()]
+  /** PUBLISH packets of this connection that count against our Receive Maximum. [MQTT-3.3.4-9] */
+  #counted = 0
+  /** Messages that arrived on this connection, to tell a resend after a reconnect from a repeat on the same connection. */
+  #current: Set<InboundMessage> | undefined = undefined
+
+  /** Unacknowledged QoS 1 and 2 messages of this connection, QoS 2 up to PUBCOMP. */
+  get counted(): number {
+    return this.#counted
+  }
+
+  onPublish(message: InboundMessage): Arrival {
+    const slot = this.#slot(message.packetId)
+    return message.qos === 1 ? this.#onQoS1(message, slot) : this.#onQoS2(message, slot)
+  }
+
+  /**
+   * The next message whose acknowledgement may leave, taken from its queue; its slot is moved on.
+   * @param mayRefuse - MQTT 5; before it an acknowledgement says nothing but yes
+   */
+  nextPayable(qos: 1 | 2, mayRefuse: boolean): InboundMessage | undefined {
+    const queue = this.owed[qos - 1] as Fifo<InboundMessage>
+    if (queue.peek()?.ackState !== AckState.ready) return undefined
+    const message = queue.shift() as InboundMessage
+    message.ackState = AckState.written
+    if (!mayRefuse) message.ackReasonCode = 0
+    if (qos === 1 || message.ackReasonCode >= 0x80) {
+      // [MQTT-4.3.2-5] [MQTT-4.3.3-9]: the id is free for a new message.
+      if (this.#slots[message.packetId] === message) this.#slots[message.packetId] = undefined
+      if (this.#counted > 0) this.#counted--
+    } else {
+      this.#slots[message.packetId] = RECEIVED
+    }
+    this.#current?.delete(message)
+    return message
+  }
+
+  onPubrel(packetId: number): Release {
+    const slot = this.#slots[packetId]
+    if (slot === undefined) return Release.unknown
+    if (slot !== RECEIVED) return Release.premature
+    this.#slots[packetId] = undefined
+    if (this.#counted > 0) this.#counted--
+    return Release.complete
+  }
+
+  /** The connection is gone: nothing can be acknowledged before the server has sent it again. */
+  connectionLost(): void {
+    this.owed[0].clear()
+    this.owed[1].clear()
+    this.#counted = 0
+    this.#current = undefined
+  }
+
+  /** The server has no session: every id is new, and nothing is owed for what came before. */
+  sessionLost(): void {
+    for (const slot of this.#slots) {
+      if (slot !== undefined && slot !== RECEIVED) slot.ackState = AckState.none
+    }
+    this.#slots = []
+  }
+
+  restore(received: readonly number[]): void {
+    for (const id of received) {
+      this.#slot(id)
+      this.#slots[id] = RECEIVED
+    }
+  }
+
+  #onQoS1(message: InboundMessage, slot: Slot): Arrival {
+    if (slot !== undefined && slot !== RECEIVED && slot.qos === 1 && message.dup && !this.#isCurrent(slot)) {
+      this.#owe(slot)
+      return Arrival.known
+    }
+    // Also an id that is in use on this connection: in 3.1.1 the server may not have read our PUBACK of it yet.
+    message.ackState = AckState.owed
+    this.#slots[message.packetId] = message
+    this.#owe(message)
+    return Arrival.deliver
+  }
+
+  #onQoS2(message: InboundMessage, slot: Slot): Arrival {
+    if (slot === RECEIVED) {
+      // The repeat is acknowledged in its turn, by itself. [MQTT-4.3.3-10]
+      message.ackState = AckState.ready
+      this.owed[1].push(message)
+      return Arrival.known
+    }
+    if (slot !== undefined && slot.qos === 2) {
+      if (!this.#isCurrent(slot)) this.#owe(slot)
+      return Arrival.known
+    }
+    message.ackState = AckState.owed
+    this.#slots[message.packetId] = message
+    this.#owe(message)
+    return Arrival.deliver
+  }
+
+  #owe(message: InboundMessage): void {
+    this.owed[message.qos === 1 ? 0 : 1].push(message)
+    this.#current?.add(message)
+    this.#counted++
+  }
+
+  /** Asked only when an id comes that is still in use, which is rare: the set is built then. */
+  #isCurrent(message: InboundMessage): boolean {
+    this.#current ??= new Set([...this.owed[0], ...this.owed[1]])
+    return this.#current.has(message)
+  }
+
+  #slot(packetId: number): Slot {
+    const slots = this.#slots
+    if (packetId >= slots.length) {
+      // Doubling and filled: an array with holes would be slower for its whole life.
+      const length = Math.min(Math.max(16, 2 ** Math.ceil(Math.log2(packetId + 1))), 65_536)
+      while (slots.length < length) slots.push(undefined)
+      return undefined
+    }
+    return slots[packetId]
+  }
+}

@@ -1,0 +1,63 @@
+import type { Millis } from './command.ts'
+
+/** The ping goes out this much before the interval ends, so that it arrives in time [MQTT-3.1.2-20]. */
+const LARGEST_MARGIN_MS = 1_000
+
+/**
+ * When to send PINGREQ, and when the link is dead. What was sent postpones the ping; what was received shows
+ * that the link lives, and nothing else does: a half-open link is found within one and a half intervals even
+ * while this side keeps sending.
+ *
+ * Judged on the monotonic clock. A timer that comes late (a throttled background tab, a suspended machine) gets one more
+ * short wait before the verdict, since the answer may lie unread behind the timer.
+ */
+export class KeepAlive {
+  readonly #intervalMs: number
+  readonly #pingAfterMs: number
+  readonly #answerMs: number
+  #sentAt: Millis
+  #receivedAt: Millis
+  /** Undefined: no ping is unanswered. */
+  #deadAt: Millis | undefined
+  #graceGiven = false
+
+  constructor(keepAliveSeconds: number, now: Millis) {
+    this.#intervalMs = keepAliveSeconds * 1000
+    this.#pingAfterMs = this.#intervalMs - Math.min(this.#intervalMs / 10, LARGEST_MARGIN_MS)
+    this.#answerMs = this.#intervalMs / 2
+    this.#sentAt = now
+    this.#receivedAt = now
+  }
+
+  sent(now: Millis): void {
+    this.#sentAt = now
+  }
+
+  received(now: Millis): void {
+    this.#receivedAt = now
+    this.#deadAt = undefined
+    this.#graceGiven = false
+  }
+
+  /** A PINGREQ was written. */
+  pinged(now: Millis): void {
+    this.#deadAt ??= now + this.#answerMs
+  }
+
+  get deadline(): Millis {
+    if (this.#intervalMs === 0) return Number.POSITIVE_INFINITY
+    return this.#deadAt ?? Math.min(this.#sentAt, this.#receivedAt) + this.#pingAfterMs
+  }
+
+  due(now: Millis): 'nothing' | 'ping' | 'dead' {
+    const deadline = this.deadline
+    if (now < deadline) return 'nothing'
+    if (this.#deadAt === undefined) return 'ping'
+    if (!this.#graceGiven && now - deadline > this.#answerMs / 2) {
+      this.#graceGiven = true
+      this.#deadAt = now + Math.min(this.#answerMs, LARGEST_MARGIN_MS)
+      return 'nothing'
+    }
+    return 'dead'
+  }
+}
