@@ -1,4 +1,10 @@
-import type { AckProperties, ConnectPacket, DisconnectProperties, SubscriptionRequest, UserProperties } from '../codec/packet.ts'
+import type {
+  AckProperties,
+  ConnectPacket,
+  DisconnectProperties,
+  SubscriptionRequest,
+  UserProperties,
+} from '../codec/packet.ts'
 import type { MqttError } from '../errors.ts'
 
 /** Monotonic milliseconds since the epoch: within a process it never runs backwards, across processes it is about right. */

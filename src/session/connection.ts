@@ -1,5 +1,5 @@
-import type { ConnackPacket, ConnectPacket } from '../codec/packet.ts'
 import { PacketDecoder } from '../codec/decoder.ts'
+import type { ConnackPacket, ConnectPacket } from '../codec/packet.ts'
 import type { Millis } from './command.ts'
 import type { InboundMessage } from './inbound-message.ts'
 import { KeepAlive } from './keep-alive.ts'

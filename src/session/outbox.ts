@@ -100,7 +100,11 @@ export class Outbox {
   /** The server has no session: gives every message that had been sent, in order, and forgets the released ones. */
   takeSent(): OutboundMessage[] {
     const sent: OutboundMessage[] = this.released.drain()
-    for (let message = this.flow.head; message !== undefined && message.stage === Stage.sent; message = message.next) {
+    for (
+      let message = this.flow.head;
+      message !== undefined && message.stage === Stage.sent;
+      message = message.next
+    ) {
       sent.push(message)
     }
     for (const message of sent) if (message.stage === Stage.sent) this.flow.remove(message)
@@ -134,7 +138,9 @@ export class Outbox {
     this.inFlight = 0
     this.queuedBytes = 0
     this.queuedMessages = 0
-    return [...this.released.drain(), ...this.flow.drain(), ...this.waiting.drain()].sort((a, b) => a.sequence - b.sequence)
+    return [...this.released.drain(), ...this.flow.drain(), ...this.waiting.drain()].sort(
+      (a, b) => a.sequence - b.sequence,
+    )
   }
 
   #removeFromFlow(message: OutboundMessage): void {

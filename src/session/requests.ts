@@ -146,11 +146,21 @@ export class Requests {
 }
 
 export function firstPart(request: PendingRequest<SubscribeCommand>): SubscribePart {
-  return { kind: 'subscribe', request, filters: request.command.filters, indexes: request.command.filters.map((_, i) => i) }
+  return {
+    kind: 'subscribe',
+    request,
+    filters: request.command.filters,
+    indexes: request.command.filters.map((_, i) => i),
+  }
 }
 
 export function firstUnsubscribePart(request: PendingRequest<UnsubscribeCommand>): UnsubscribePart {
-  return { kind: 'unsubscribe', request, filters: request.command.filters, indexes: request.command.filters.map((_, i) => i) }
+  return {
+    kind: 'unsubscribe',
+    request,
+    filters: request.command.filters,
+    indexes: request.command.filters.map((_, i) => i),
+  }
 }
 
 /** Two halves of a part that is too large for one packet. It must have at least two filters. */
@@ -169,6 +179,11 @@ export function filterAt(part: RequestPart, n: number): string {
 export function answer(part: RequestPart, packet: SubackPacket | UnsubackPacket): void {
   for (let n = 0; n < part.filters.length; n++) {
     // UNSUBACK of 3.x has no codes: it means success.
-    part.request.answer(part.indexes[n] ?? 0, filterAt(part, n), packet.reasonCodes[n] ?? 0, packet.properties)
+    part.request.answer(
+      part.indexes[n] ?? 0,
+      filterAt(part, n),
+      packet.reasonCodes[n] ?? 0,
+      packet.properties,
+    )
   }
 }

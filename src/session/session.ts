@@ -74,7 +74,9 @@ export interface SessionConfig {
   /** Use Topic Aliases within the server's Topic Alias Maximum without being asked. */
   readonly autoTopicAlias: boolean
   /** The class of received messages: InboundMessage or one derived from it, with the same constructor. */
-  readonly publishClass: new (...args: never[]) => InboundMessage
+  readonly publishClass: new (
+    ...args: never[]
+  ) => InboundMessage
 }
 
 /** Bytes of one output block above which publications wait for the next: a turn's output stays bounded. */
@@ -229,10 +231,13 @@ export class Session {
     const connection = this.#connection
     if (connection?.phase !== 'online' || connection.authenticationMethod === undefined) {
       // [MQTT-4.12.0-7]
-      throw new OptionsError('Cannot re-authenticate: the connection was not made with an authentication method', {
-        path: 'authenticator',
-        expected: 'a connected MQTT 5 client with an authenticator',
-      })
+      throw new OptionsError(
+        'Cannot re-authenticate: the connection was not made with an authentication method',
+        {
+          path: 'authenticator',
+          expected: 'a connected MQTT 5 client with an authenticator',
+        },
+      )
     }
     connection.reauthenticating = true
     this.#writeAuth(0x19, data)
@@ -247,7 +252,11 @@ export class Session {
     if (connection === undefined) return
     const five = connection.connect.protocolVersion === 5
     const expiry = five ? request.properties?.sessionExpiryInterval : undefined
-    if (expiry !== undefined && expiry > 0 && (connection.connect.properties?.sessionExpiryInterval ?? 0) === 0) {
+    if (
+      expiry !== undefined &&
+      expiry > 0 &&
+      (connection.connect.properties?.sessionExpiryInterval ?? 0) === 0
+    ) {
       throw new OptionsError(
         'sessionExpiryInterval cannot be raised at disconnect when it was 0 at connect; set it in the client options',
         { path: 'sessionExpiryInterval', expected: '0', received: String(expiry) },
@@ -270,7 +279,10 @@ export class Session {
     this.#sink.onDisconnected(
       online
         ? new ConnectionLostError(`Connection lost: ${why}`, { cause })
-        : new ConnectError(`Connection failed before CONNACK: ${why}`, { cause, code: 'ERR_MQTT_CONNECTION_CLOSED' }),
+        : new ConnectError(`Connection failed before CONNACK: ${why}`, {
+            cause,
+            code: 'ERR_MQTT_CONNECTION_CLOSED',
+          }),
       undefined,
     )
   }
@@ -293,7 +305,9 @@ export class Session {
     if (session !== undefined) {
       this.#established = true
       this.#clientId = session.clientId
-      this.#mayResume = now < session.at + session.sessionExpiryInterval * 1000 || session.sessionExpiryInterval === 0xffff_ffff
+      this.#mayResume =
+        now < session.at + session.sessionExpiryInterval * 1000 ||
+        session.sessionExpiryInterval === 0xffff_ffff
     }
     for (const message of state.publications) {
       this.#sequence = Math.max(this.#sequence, message.sequence)
@@ -302,7 +316,9 @@ export class Session {
     }
     for (const message of state.released) this.#outbox.release(message)
     this.#ids.claim(
-      state.publications.flatMap((message) => (message.packetId === 0 ? [] : [[message.packetId, message] as const])),
+      state.publications.flatMap((message) =>
+        message.packetId === 0 ? [] : [[message.packetId, message] as const],
+      ),
     )
     this.#inbound.restore(state.received)
     this.#outbox.rewind()
@@ -499,7 +515,10 @@ export class Session {
         this.#onAuth(connection, packet)
         return
       case 'connack':
-        throw new ProtocolError('Protocol violation: a second CONNACK', { packet: 'CONNACK', statement: 'MQTT 5.0 §3.2' })
+        throw new ProtocolError('Protocol violation: a second CONNACK', {
+          packet: 'CONNACK',
+          statement: 'MQTT 5.0 §3.2',
+        })
       default:
         throw new ProtocolError(`Protocol violation: a server must not send ${packet.type.toUpperCase()}`, {
           packet: packet.type.toUpperCase(),
@@ -587,10 +606,13 @@ export class Session {
       throw new ProtocolError(`Protocol violation: ${message}`, { packet: 'CONNACK', field, statement })
     }
     if (packet.sessionPresent) {
-      if (connect.cleanStart) refuse('Session Present although Clean Start was set', 'Session Present', 'MQTT-3.2.2-2')
+      if (connect.cleanStart)
+        refuse('Session Present although Clean Start was set', 'Session Present', 'MQTT-3.2.2-2')
       // A client that asks for a session which outlives the connection holds one, be it with nothing in flight.
       const holdsSession =
-        this.#established || connect.protocolVersion < 5 || (connect.properties?.sessionExpiryInterval ?? 0) > 0
+        this.#established ||
+        connect.protocolVersion < 5 ||
+        (connect.properties?.sessionExpiryInterval ?? 0) > 0
       if (!holdsSession) {
         refuse('Session Present although this client never had a session', 'Session Present', 'MQTT-3.2.2-4')
       }
@@ -600,7 +622,11 @@ export class Session {
       refuse('Authentication Method is not the one of CONNECT', 'Authentication Method', 'MQTT-4.12.0-5')
     }
     if (method === undefined && packet.properties?.authenticationData !== undefined) {
-      refuse('Authentication Data without Authentication Method', 'Authentication Data', 'MQTT 5.0 §3.2.2.3.18')
+      refuse(
+        'Authentication Data without Authentication Method',
+        'Authentication Data',
+        'MQTT 5.0 §3.2.2.3.18',
+      )
     }
   }
 
@@ -656,7 +682,8 @@ export class Session {
     }
     const online = connection.phase === 'online'
     if (packet.reasonCode === 0x19) refuse('AUTH 0x19 (Re-authenticate) is for clients', 'MQTT-3.15.2-1')
-    if (online && !connection.reauthenticating) refuse('AUTH although no re-authentication is under way', 'MQTT 5.0 §4.12.1')
+    if (online && !connection.reauthenticating)
+      refuse('AUTH although no re-authentication is under way', 'MQTT 5.0 §4.12.1')
     if (packet.reasonCode === 0x18) {
       if (!online) connection.phase = 'authenticating'
       this.#sink.onAuthenticate(packet.properties?.authenticationData)
@@ -701,11 +728,14 @@ export class Session {
     if (message.qos > 0) {
       const arrival = this.#inbound.onPublish(message)
       if (this.#inbound.counted > connection.receiveMaximum) {
-        throw new ProtocolError('Protocol violation: more unacknowledged messages than our Receive Maximum allows', {
-          packet: 'PUBLISH',
-          reasonCode: 0x93,
-          statement: 'MQTT-3.3.4-9',
-        })
+        throw new ProtocolError(
+          'Protocol violation: more unacknowledged messages than our Receive Maximum allows',
+          {
+            packet: 'PUBLISH',
+            reasonCode: 0x93,
+            statement: 'MQTT-3.3.4-9',
+          },
+        )
       }
       if (arrival === Arrival.known) {
         this.#payAcknowledgements(message.qos as 1 | 2)
@@ -722,12 +752,15 @@ export class Session {
   #resolveAlias(connection: Connection, message: InboundMessage, alias: number): void {
     const aliases = connection.inboundAliases
     if (alias > aliases.maximum) {
-      throw new ProtocolError(`Protocol violation: Topic Alias ${alias} above our maximum of ${aliases.maximum}`, {
-        packet: 'PUBLISH',
-        field: 'Topic Alias',
-        reasonCode: 0x94,
-        statement: 'MQTT-3.3.2-9',
-      })
+      throw new ProtocolError(
+        `Protocol violation: Topic Alias ${alias} above our maximum of ${aliases.maximum}`,
+        {
+          packet: 'PUBLISH',
+          field: 'Topic Alias',
+          reasonCode: 0x94,
+          statement: 'MQTT-3.3.2-9',
+        },
+      )
     }
     if (message.topic !== '') {
       aliases.set(alias, message.topic)
@@ -754,12 +787,20 @@ export class Session {
       return
     }
     const expected =
-      message.qos === 1 ? type === 'puback' : message.stage === Stage.released ? type !== 'puback' : type === 'pubrec'
+      message.qos === 1
+        ? type === 'puback'
+        : message.stage === Stage.released
+          ? type !== 'puback'
+          : type === 'pubrec'
     if (!expected) {
       throw new ProtocolError(
         `Protocol violation: ${type.toUpperCase()} for packet ${packetId}, a QoS ${message.qos} publication` +
           `${message.stage === Stage.released ? ' that has been released' : ''}`,
-        { packet: type.toUpperCase(), field: 'Packet Identifier', statement: message.qos === 1 ? 'MQTT-4.3.2-3' : 'MQTT-4.3.3-3' },
+        {
+          packet: type.toUpperCase(),
+          field: 'Packet Identifier',
+          statement: message.qos === 1 ? 'MQTT-4.3.2-3' : 'MQTT-4.3.3-3',
+        },
       )
     }
     if (type !== 'pubrec') {
@@ -802,11 +843,14 @@ export class Session {
         this.#writeAck('pubcomp', packetId, 0x92)
         return
       case Release.premature:
-        throw new ProtocolError(`Protocol violation: PUBREL for packet ${packetId}, which has not been received completely`, {
-          packet: 'PUBREL',
-          field: 'Packet Identifier',
-          statement: 'MQTT-4.3.3-5',
-        })
+        throw new ProtocolError(
+          `Protocol violation: PUBREL for packet ${packetId}, which has not been received completely`,
+          {
+            packet: 'PUBREL',
+            field: 'Packet Identifier',
+            statement: 'MQTT-4.3.3-5',
+          },
+        )
     }
   }
 
@@ -826,7 +870,11 @@ export class Session {
     if (codesExpected && packet.reasonCodes.length !== part.filters.length) {
       throw new ProtocolError(
         `Protocol violation: ${name} with ${packet.reasonCodes.length} reason codes for ${part.filters.length} filters`,
-        { packet: name, field: 'Reason Codes', statement: packet.type === 'suback' ? 'MQTT-3.8.4-6' : 'MQTT-3.11.3-2' },
+        {
+          packet: name,
+          field: 'Reason Codes',
+          statement: packet.type === 'suback' ? 'MQTT-3.8.4-6' : 'MQTT-3.11.3-2',
+        },
       )
     }
     this.#ids.release(packet.packetId)
@@ -842,7 +890,10 @@ export class Session {
   }
 
   /** With Request Problem Information 0 these packets carry neither. [MQTT 5.0 §3.1.2.11.7] */
-  #refuseUnwantedProblemInformation(connection: Connection, packet: AckPacket | SubackPacket | UnsubackPacket): void {
+  #refuseUnwantedProblemInformation(
+    connection: Connection,
+    packet: AckPacket | SubackPacket | UnsubackPacket,
+  ): void {
     const { properties } = packet
     if (properties === undefined || connection.connect.properties?.requestProblemInformation !== false) return
     if (properties.reasonString === undefined && properties.userProperties === undefined) return
@@ -930,7 +981,11 @@ export class Session {
     let alias = 0
     let omitTopic = false
     const aliases = connection.outboundAliases
-    if (aliases !== undefined && first && (message.topicAlias > 0 || (message.topicAlias === 0 && this.#config.autoTopicAlias))) {
+    if (
+      aliases !== undefined &&
+      first &&
+      (message.topicAlias > 0 || (message.topicAlias === 0 && this.#config.autoTopicAlias))
+    ) {
       if (message.topicAlias > 0) {
         alias = message.topicAlias
         aliases.assignFixed(message.topic, alias)
@@ -940,7 +995,8 @@ export class Session {
     const interval = message.expiry === undefined ? -1 : this.#expiryInterval(message)
     let written = encodePublish(this.output, version, message, alias, omitTopic, interval)
     // A new alias makes the packet longer; without it the message may still fit.
-    if (written === 0 && alias !== 0) written = encodePublish(this.output, version, message, 0, false, interval)
+    if (written === 0 && alias !== 0)
+      written = encodePublish(this.output, version, message, 0, false, interval)
     if (this.trace !== undefined && written > 0) this.#tracePublish(message, alias, omitTopic, interval)
     return written
   }
@@ -954,7 +1010,11 @@ export class Session {
   }
 
   #isAllowed(message: OutboundMessage, limits: Limits): boolean {
-    return message.qos <= limits.maximumQoS && (!message.retain || limits.retainAvailable) && message.topicAlias <= limits.topicAliasMaximum
+    return (
+      message.qos <= limits.maximumQoS &&
+      (!message.retain || limits.retainAvailable) &&
+      message.topicAlias <= limits.topicAliasMaximum
+    )
   }
 
   /** Settles a message that the server does not take, saying which limit stands against it. */
@@ -972,7 +1032,10 @@ export class Session {
       reasonCode = 0x94
       why = `Topic Alias ${message.topicAlias} exceeds the server's maximum of ${limits.topicAliasMaximum}`
     }
-    this.#settleUnsent(message, new PublishError(`Not published to "${message.topic}": ${why}`, { topic: message.topic, reasonCode }))
+    this.#settleUnsent(
+      message,
+      new PublishError(`Not published to "${message.topic}": ${why}`, { topic: message.topic, reasonCode }),
+    )
   }
 
   #settleUnsent(message: OutboundMessage, error: MqttError): void {
@@ -1011,7 +1074,8 @@ export class Session {
       return written
     }
     const { subscriptionIdentifier } = part.request.command
-    const identified = subscriptionIdentifier > 0 && connection.limits?.subscriptionIdentifiersAvailable === true
+    const identified =
+      subscriptionIdentifier > 0 && connection.limits?.subscriptionIdentifiersAvailable === true
     const properties = identified ? { ...user, subscriptionIdentifier } : user
     const packet = { type: 'subscribe', packetId, filters: part.filters, properties } as const
     const written = encodeSubscribe(this.output, version, packet)
@@ -1026,7 +1090,8 @@ export class Session {
   #refuseFilters(part: RequestPart & { kind: 'subscribe' }, limits: Limits): boolean {
     if (limits.wildcardSubscriptionAvailable && limits.sharedSubscriptionAvailable) return false
     const codes = part.filters.map(({ filter }) => {
-      if (!limits.sharedSubscriptionAvailable && filter.startsWith('$share/')) return REFUSED.sharedSubscriptions
+      if (!limits.sharedSubscriptionAvailable && filter.startsWith('$share/'))
+        return REFUSED.sharedSubscriptions
       if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return REFUSED.wildcards
       return 0
     })
@@ -1084,7 +1149,10 @@ export class Session {
     const packet: AuthPacket = {
       type: 'auth',
       reasonCode,
-      properties: { authenticationMethod, ...(authenticationData === undefined ? {} : { authenticationData }) },
+      properties: {
+        authenticationMethod,
+        ...(authenticationData === undefined ? {} : { authenticationData }),
+      },
     }
     encodeAuth(this.output, connection.connect.protocolVersion, packet)
     this.#traceSent({ ...packet, properties: { authenticationMethod } })
@@ -1219,10 +1287,13 @@ function outcomeOf(packet: AckPacket): PublishOutcome {
 }
 
 function refusal(message: OutboundMessage, packet: AckPacket): PublishError {
-  return new PublishError(`The server refused the publication to "${message.topic}": ${reasonCodeText(packet.reasonCode)}`, {
-    topic: message.topic,
-    reasonCode: packet.reasonCode,
-    reasonString: packet.properties?.reasonString,
-    userProperties: packet.properties?.userProperties,
-  })
+  return new PublishError(
+    `The server refused the publication to "${message.topic}": ${reasonCodeText(packet.reasonCode)}`,
+    {
+      topic: message.topic,
+      reasonCode: packet.reasonCode,
+      reasonString: packet.properties?.reasonString,
+      userProperties: packet.properties?.userProperties,
+    },
+  )
 }

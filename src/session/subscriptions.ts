@@ -53,7 +53,8 @@ export class Subscriptions {
       if (except.has(filter)) continue
       const key = `${subscriptionIdentifier} ${userProperties === undefined ? '' : JSON.stringify(userProperties)}`
       const group = groups.get(key)
-      if (group === undefined) groups.set(key, { filters: [request], subscriptionIdentifier, userProperties, settle })
+      if (group === undefined)
+        groups.set(key, { filters: [request], subscriptionIdentifier, userProperties, settle })
       else group.filters.push(request)
     }
     return [...groups.values()]
