@@ -1,0 +1,84 @@
+import { encodeAuth } from './auth.ts'
+import { ByteWriter, refusal } from './byte-writer.ts'
+import { encodeConnack } from './connack.ts'
+import { encodeConnect } from './connect.ts'
+import { encodeDisconnect } from './disconnect.ts'
+import type { Packet, ProtocolVersion } from './packet.ts'
+import { encodePingreq, encodePingresp } from './ping.ts'
+import { encodePublish } from './publish.ts'
+import { encodeAck } from './publish-acks.ts'
+import { encodeSuback } from './suback.ts'
+import { encodeSubscribe } from './subscribe.ts'
+import { encodeUnsuback } from './unsuback.ts'
+import { encodeUnsubscribe } from './unsubscribe.ts'
+
+/**
+ * Writes a packet of any type.
+ *
+ * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
+ * @throws OptionsError for what MQTT forbids; nothing is written then
+ */
+export function encodePacket(writer: ByteWriter, version: ProtocolVersion, packet: Packet): number {
+  switch (packet.type) {
+    case 'connect':
+      return encodeConnect(writer, version, packet)
+    case 'connack':
+      return encodeConnack(writer, version, packet)
+    case 'publish':
+      return encodePublish(writer, version, packet)
+    case 'puback':
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
+      return encodeAck(writer, version, packet.type, packet.packetId, packet.reasonCode, packet.properties)
+    case 'subscribe':
+      return encodeSubscribe(writer, version, packet)
+    case 'suback':
+      return encodeSuback(writer, version, packet)
+    case 'unsubscribe':
+      return encodeUnsubscribe(writer, version, packet)
+    case 'unsuback':
+      return encodeUnsuback(writer, version, packet)
+    case 'pingreq':
+      return encodePingreq(writer)
+    case 'pingresp':
+      return encodePingresp(writer)
+    case 'disconnect':
+      return encodeDisconnect(writer, version, packet)
+    case 'auth':
+      return encodeAuth(writer, version, packet)
+    default: {
+      const unknown: never = packet
+      throw refusal('type', 'a packet type', (unknown as { type: unknown }).type)
+    }
+  }
+}
+
+export interface EncodeOptions {
+  /** @default 5; for CONNECT its own `protocolVersion` */
+  readonly protocolVersion?: ProtocolVersion
+  /** Who sends it: a client must not send Subscription Identifiers in PUBLISH. @default 'client' */
+  readonly from?: 'client' | 'server'
+  /** Bytes, fixed header included. @default 268,435,460, the largest that MQTT can express */
+  readonly maximumPacketSize?: number
+}
+
+/**
+ * One packet as bytes.
+ *
+ * @throws OptionsError for what MQTT forbids, and for a packet above `maximumPacketSize`
+ */
+export function encode(packet: Packet, options: EncodeOptions = {}): Uint8Array {
+  const version = options.protocolVersion ?? (packet.type === 'connect' ? packet.protocolVersion : 5)
+  const writer = new ByteWriter(options.from)
+  writer.maximumPacketSize = options.maximumPacketSize ?? writer.maximumPacketSize
+  const size = encodePacket(writer, version, packet)
+  if (size === 0) throw refusal('packet', `at most ${writer.maximumPacketSize} bytes`, packet.type)
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of writer.take()) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}

@@ -1,0 +1,379 @@
+import type { ByteReader } from './byte-reader.ts'
+import { type ByteWriter, refusal } from './byte-writer.ts'
+import type { UserProperties } from './packet.ts'
+
+/** Packets (one bit each) that properties are told apart by; the will counts as one. [MQTT 5.0 §2.2.2.2, table 2-4] */
+export const PropertyPlace = {
+  connect: 1,
+  will: 2,
+  connack: 4,
+  publish: 8,
+  /** PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK. */
+  ack: 16,
+  subscribe: 32,
+  unsubscribe: 64,
+  disconnect: 128,
+  auth: 256,
+} as const
+
+const Kind = {
+  /** A byte that is 0 or 1, given as that number. */
+  bit: 0,
+  /** The same, given as a boolean. */
+  flag: 1,
+  u16: 2,
+  /** Not 0. */
+  count16: 3,
+  u32: 4,
+  count32: 5,
+  string: 6,
+  topic: 7,
+  binary: 8,
+  subscriptionIdentifier: 9,
+  userProperty: 10,
+} as const
+type Kind = (typeof Kind)[keyof typeof Kind]
+
+interface Property {
+  readonly id: number
+  readonly name: string
+  /** The name as the specification writes it. */
+  readonly field: string
+  readonly kind: Kind
+  /** Packets it may stand in. */
+  readonly places: number
+  /** In a set of those already seen. */
+  readonly bit: number
+  /** The statement that a bad string breaks, where the property has one of its own. */
+  readonly utf8: string | undefined
+}
+
+const rows: readonly (readonly [id: number, name: string, kind: Kind, places: number, utf8?: string])[] = [
+  [0x01, 'payloadFormatIndicator', Kind.bit, 10],
+  [0x02, 'messageExpiryInterval', Kind.u32, 10],
+  [0x03, 'contentType', Kind.string, 10, '3.3.2-19'],
+  [0x08, 'responseTopic', Kind.topic, 10, '3.3.2-13'],
+  [0x09, 'correlationData', Kind.binary, 10],
+  [0x0b, 'subscriptionIdentifier', Kind.subscriptionIdentifier, 40],
+  [0x11, 'sessionExpiryInterval', Kind.u32, 133],
+  [0x12, 'assignedClientIdentifier', Kind.string, 4],
+  [0x13, 'serverKeepAlive', Kind.u16, 4],
+  [0x15, 'authenticationMethod', Kind.string, 261],
+  [0x16, 'authenticationData', Kind.binary, 261],
+  [0x17, 'requestProblemInformation', Kind.flag, 1],
+  [0x18, 'willDelayInterval', Kind.u32, 2],
+  [0x19, 'requestResponseInformation', Kind.flag, 1],
+  [0x1a, 'responseInformation', Kind.string, 4],
+  [0x1c, 'serverReference', Kind.string, 132],
+  [0x1f, 'reasonString', Kind.string, 404],
+  [0x21, 'receiveMaximum', Kind.count16, 5],
+  [0x22, 'topicAliasMaximum', Kind.u16, 5],
+  [0x23, 'topicAlias', Kind.count16, 8],
+  [0x24, 'maximumQoS', Kind.bit, 4],
+  [0x25, 'retainAvailable', Kind.flag, 4],
+  [0x26, 'userProperties', Kind.userProperty, 511, '1.5.7-1'],
+  [0x27, 'maximumPacketSize', Kind.count32, 5],
+  [0x28, 'wildcardSubscriptionAvailable', Kind.flag, 4],
+  [0x29, 'subscriptionIdentifiersAvailable', Kind.flag, 4],
+  [0x2a, 'sharedSubscriptionAvailable', Kind.flag, 4],
+]
+
+const byId: (Property | undefined)[] = []
+const byName = new Map<string, Property>()
+rows.forEach(([id, name, kind, places, utf8], index) => {
+  const property = { id, name, field: fieldName(name), kind, places, bit: 1 << index, utf8 }
+  byId[id] = property
+  byName.set(name, property)
+})
+
+/** Topic Alias, for those who need the number alone. */
+export const TOPIC_ALIAS = 0x23
+export const MESSAGE_EXPIRY_INTERVAL = 0x02
+
+/** What the decoder of PUBLISH needs at once, while the rest is read when asked for. */
+export interface EagerProperties {
+  topicAlias: number
+  subscriptionIdentifiers: number[] | undefined
+}
+
+/**
+ * Reads or only checks the properties that begin at the reader: their length, that each is known, allowed here, given once and in
+ * range. Leaves the reader behind them.
+ *
+ * @param target - what they are put into; absent = check only
+ * @param eager - Topic Alias and Subscription Identifiers of a PUBLISH
+ * @returns whether there were any
+ */
+export function readProperties(
+  reader: ByteReader,
+  place: number,
+  target: Record<string, unknown> | undefined,
+  eager?: EagerProperties,
+): boolean {
+  const field = 'Property Length'
+  const at = reader.position
+  const length = reader.vbi(field, '2.2.2-1')
+  const packetEnd = reader.end
+  const end = reader.position + length
+  if (end > packetEnd) throw reader.fault(0x81, field, '2.2.2-1', 'runs past the packet', at)
+  reader.end = end
+  let seen = 0
+  while (reader.position < end) {
+    const property = readIdentifier(reader, place)
+    if (
+      (seen & property.bit) !== 0 &&
+      property.kind !== Kind.userProperty &&
+      !(property.id === 0x0b && place === 8)
+    ) {
+      throw propertyFault(reader, 0x82, property, 'is given twice', reader.position - 1)
+    }
+    seen |= property.bit
+    readProperty(reader, place, property, target, eager)
+  }
+  reader.end = packetEnd
+  return length > 0
+}
+
+function readIdentifier(reader: ByteReader, place: number): Property {
+  const id = reader.bytes[reader.position] ?? 0
+  const property = byId[id]
+  if (property === undefined || (property.places & place) === 0) {
+    const name = property === undefined ? `Property Identifier 0x${id.toString(16)}` : property.field
+    throw reader.fault(0x81, name, '2.2.2', property === undefined ? 'is unknown' : 'is not allowed here')
+  }
+  reader.position++
+  return property
+}
+
+function readProperty(
+  reader: ByteReader,
+  place: number,
+  property: Property,
+  target: Record<string, unknown> | undefined,
+  eager: EagerProperties | undefined,
+): void {
+  const { name, field, kind, utf8 } = property
+  const at = reader.position
+  const within = '2.2.2'
+  let value: unknown
+  switch (kind) {
+    case Kind.bit:
+    case Kind.flag: {
+      const byte = reader.u8(field, within)
+      if (byte > 1) throw propertyFault(reader, 0x82, property, 'is neither 0 nor 1', at)
+      value = kind === Kind.flag ? byte === 1 : byte
+      break
+    }
+    case Kind.u16:
+    case Kind.count16: {
+      const number = reader.u16(field, within)
+      if (number === 0 && kind === Kind.count16) {
+        throw property.id === TOPIC_ALIAS
+          ? reader.fault(0x94, field, '3.3.2-8', 'is 0', at)
+          : propertyFault(reader, 0x82, property, 'is 0', at)
+      }
+      if (property.id === TOPIC_ALIAS && eager !== undefined) eager.topicAlias = number
+      value = number
+      break
+    }
+    case Kind.u32:
+    case Kind.count32:
+      value = reader.u32(field, within)
+      if (value === 0 && kind === Kind.count32) throw propertyFault(reader, 0x82, property, 'is 0', at)
+      break
+    case Kind.string:
+      if (target === undefined) reader.skipString(field, within, utf8)
+      else value = reader.string(field, within, utf8)
+      break
+    case Kind.topic:
+      value = reader.topicName(field, within, '3.3.2-14', utf8)
+      if (value === '') throw reader.fault(0x82, field, '4.7.3-1', 'is empty', at)
+      break
+    case Kind.binary:
+      if (target === undefined) reader.skipBinary(field, within)
+      else value = reader.binary(field, within)
+      break
+    case Kind.subscriptionIdentifier: {
+      const identifier = reader.vbi(field, within)
+      if (identifier === 0) throw propertyFault(reader, 0x82, property, 'is 0', at)
+      if (place === PropertyPlace.publish) {
+        if (reader.from === 'client') throw reader.fault(0x82, field, '3.3.4-6', 'comes from a client', at)
+        if (eager !== undefined) {
+          if (eager.subscriptionIdentifiers === undefined) eager.subscriptionIdentifiers = [identifier]
+          else eager.subscriptionIdentifiers.push(identifier)
+        }
+        if (target !== undefined) append(target, 'subscriptionIdentifiers', identifier)
+        return
+      }
+      value = identifier
+      break
+    }
+    case Kind.userProperty:
+      if (target === undefined) {
+        reader.skipString(field, within, utf8)
+        reader.skipString(field, within, utf8)
+      } else {
+        const key = reader.string(field, within, utf8)
+        append(target, name, [key, reader.string(field, within, utf8)])
+      }
+      return
+  }
+  if (target !== undefined) target[name] = value
+}
+
+function append(target: Record<string, unknown>, name: string, value: unknown): void {
+  const list = target[name]
+  if (Array.isArray(list)) list.push(value)
+  else target[name] = [value]
+}
+
+function propertyFault(
+  reader: ByteReader,
+  code: number,
+  property: Property,
+  what: string,
+  at: number,
+): Error {
+  return reader.fault(code, property.field, SECTION[reader.type] ?? '2.2.2', what, at)
+}
+
+/** Where the rules of a packet's properties stand, by packet type; they have no numbers. */
+const SECTION: Readonly<Record<number, string>> = {
+  1: '3.1.2',
+  2: '3.2.2',
+  3: '3.3.2',
+  4: '3.4.2',
+  5: '3.5.2',
+  6: '3.6.2',
+  7: '3.7.2',
+  8: '3.8.2',
+  9: '3.9.2',
+  10: '3.10.2',
+  11: '3.11.2',
+  14: '3.14.2',
+  15: '3.15.2',
+}
+
+/** `receiveMaximum` as the specification writes it: `Receive Maximum`. */
+function fieldName(name: string): string {
+  return name
+    .replace(/^[a-z]/, (letter) => letter.toUpperCase())
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .replace('Qo S', 'QoS')
+}
+
+/**
+ * Writes the properties with their length, in the order of the object's keys; what is `undefined` is left out.
+ *
+ * @param topicAlias - above 0: replaces that of `properties`
+ * @param messageExpiryInterval - 0 and up: replaces that of `properties`
+ */
+export function writeProperties(
+  writer: ByteWriter,
+  place: number,
+  properties: object | undefined,
+  topicAlias: number = 0,
+  messageExpiryInterval: number = -1,
+): void {
+  const mark = writer.beginPart()
+  if (topicAlias > 0) {
+    writer.u8(TOPIC_ALIAS)
+    writer.u16(integer(topicAlias, 'topicAlias', 1, 65_535))
+  }
+  if (messageExpiryInterval >= 0) {
+    writer.u8(MESSAGE_EXPIRY_INTERVAL)
+    writer.u32(integer(messageExpiryInterval, 'messageExpiryInterval', 0, 0xffff_ffff))
+  }
+  for (const name in properties) {
+    const value: unknown = (properties as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    if (topicAlias > 0 && name === 'topicAlias') continue
+    if (messageExpiryInterval >= 0 && name === 'messageExpiryInterval') continue
+    const list = name === 'subscriptionIdentifiers'
+    const property = byName.get(list ? 'subscriptionIdentifier' : name)
+    if (
+      property === undefined ||
+      (property.places & place) === 0 ||
+      (property.kind === Kind.subscriptionIdentifier && list !== (place === PropertyPlace.publish))
+    ) {
+      throw refusal(`properties.${name}`, 'a property that this packet may have [MQTT 5.0 §2.2.2.2]', name)
+    }
+    writeProperty(writer, property, name, value)
+  }
+  writer.endPart(mark)
+}
+
+function writeProperty(writer: ByteWriter, property: Property, name: string, value: unknown): void {
+  const path = `properties.${name}`
+  if (property.kind === Kind.userProperty) {
+    writeUserProperties(writer, value)
+    return
+  }
+  if (property.kind === Kind.subscriptionIdentifier) {
+    writeSubscriptionIdentifiers(writer, value, path, name !== property.name)
+    return
+  }
+  writer.u8(property.id)
+  switch (property.kind) {
+    case Kind.bit:
+      writer.u8(integer(value, path, 0, 1))
+      break
+    case Kind.flag:
+      if (typeof value !== 'boolean') throw refusal(path, 'a boolean', value)
+      writer.u8(value ? 1 : 0)
+      break
+    case Kind.u16:
+    case Kind.count16:
+      writer.u16(integer(value, path, property.kind === Kind.u16 ? 0 : 1, 65_535))
+      break
+    case Kind.u32:
+    case Kind.count32:
+      writer.u32(integer(value, path, property.kind === Kind.u32 ? 0 : 1, 0xffff_ffff))
+      break
+    case Kind.string:
+      writer.string(value, path)
+      break
+    case Kind.topic:
+      if (value === '') throw refusal(path, 'a Topic Name of at least one character [MQTT-4.7.3-1]', value)
+      writer.string(value, path, true)
+      break
+    case Kind.binary:
+      writer.binary(value, path)
+      break
+  }
+}
+
+function writeUserProperties(writer: ByteWriter, value: unknown): void {
+  const path = 'properties.userProperties'
+  if (!Array.isArray(value)) throw refusal(path, 'a list of [name, value] pairs', value)
+  for (const pair of value as UserProperties) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw refusal(path, 'a list of [name, value] pairs', pair)
+    writer.u8(0x26)
+    writer.string(pair[0], path)
+    writer.string(pair[1], path)
+  }
+}
+
+function writeSubscriptionIdentifiers(
+  writer: ByteWriter,
+  value: unknown,
+  path: string,
+  isList: boolean,
+): void {
+  if (isList && !Array.isArray(value)) throw refusal(path, 'a list of numbers', value)
+  if (isList && writer.from === 'client') {
+    throw refusal(path, 'no Subscription Identifier in a PUBLISH of a client [MQTT-3.3.4-6]', value)
+  }
+  for (const identifier of Array.isArray(value) ? value : [value]) {
+    writer.u8(0x0b)
+    writer.vbi(integer(identifier, path, 1, 268_435_455))
+  }
+}
+
+/** An integer argument within its range. */
+export function integer(value: unknown, path: string, least: number, most: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
+    throw refusal(path, `an integer from ${least} to ${most}`, value)
+  }
+  return value
+}

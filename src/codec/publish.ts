@@ -1,0 +1,209 @@
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter, refusal } from './byte-writer.ts'
+import type { ProtocolVersion, PublishContent, PublishProperties, QoS } from './packet.ts'
+import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { viewOf } from './utf8.ts'
+
+const NO_PROPERTIES: PublishProperties = Object.freeze({})
+
+/** Reads properties when they are asked for; they have been checked already, so that it cannot fail. */
+const lateReader = new ByteReader()
+lateReader.version = 5
+
+/**
+ * A received PUBLISH. `payload` and `properties` are views of the received chunk: they cost nothing, and keep the
+ * whole chunk in memory for as long as they are kept.
+ */
+export class PublishPacket {
+  /** Empty when a Topic Alias stands for it, until whoever knows the aliases has set it. */
+  topic: string
+  payload: Uint8Array
+  qos: QoS
+  retain: boolean
+  dup: boolean
+  /** 0 at QoS 0. */
+  packetId: number
+  /** 0 = none. */
+  topicAlias: number
+  /** MQTT 5: those of the subscriptions that the message matched, in their order. */
+  subscriptionIdentifiers: readonly number[] | undefined
+  readonly #bytes: Uint8Array
+  /** Where the Property Length is; -1 = there are none. */
+  readonly #propertiesAt: number
+  #properties: PublishProperties | undefined
+
+  constructor(
+    topic: string,
+    payload: Uint8Array,
+    first: number,
+    packetId: number,
+    topicAlias: number,
+    subscriptionIdentifiers: readonly number[] | undefined,
+    bytes: Uint8Array,
+    propertiesAt: number,
+  ) {
+    this.topic = topic
+    this.payload = payload
+    this.qos = ((first >> 1) & 3) as QoS
+    this.retain = (first & 1) === 1
+    this.dup = (first & 8) === 8
+    this.packetId = packetId
+    this.topicAlias = topicAlias
+    this.subscriptionIdentifiers = subscriptionIdentifiers
+    this.#bytes = bytes
+    this.#propertiesAt = propertiesAt
+    this.#properties = propertiesAt < 0 ? NO_PROPERTIES : undefined
+  }
+
+  get type(): 'publish' {
+    return 'publish'
+  }
+
+  /** MQTT 5 properties as on the wire, decoded when first read; empty in 3.x and when there are none. */
+  get properties(): PublishProperties {
+    let properties = this.#properties
+    if (properties === undefined) {
+      const target: Record<string, unknown> = {}
+      lateReader.bytes = this.#bytes
+      lateReader.position = this.#propertiesAt
+      lateReader.end = this.#bytes.length
+      readProperties(lateReader, PropertyPlace.publish, target)
+      properties = target as PublishProperties
+      this.#properties = properties
+    }
+    return properties
+  }
+}
+
+/** Makes the objects that a decoder returns; subclasses add fields and declare no constructor. */
+export type PublishClass<P extends PublishPacket> = new (
+  ...args: ConstructorParameters<typeof PublishPacket>
+) => P
+
+const eager: { topicAlias: number; subscriptionIdentifiers: number[] | undefined } = {
+  topicAlias: 0,
+  subscriptionIdentifiers: undefined,
+}
+
+export function decodePublish<P extends PublishPacket>(
+  reader: ByteReader,
+  first: number,
+  publishClass: PublishClass<P>,
+): P {
+  const topicAt = reader.position
+  const topic = reader.topicName('Topic Name', '3.3.2-1', '3.3.2-2')
+  let packetId = 0
+  if ((first & 6) !== 0) {
+    packetId = reader.u16('Packet Identifier', '2.2.1-4')
+    if (packetId === 0) throw reader.fault(0x82, 'Packet Identifier', '2.2.1-4', 'is 0', reader.position - 2)
+  }
+  let propertiesAt = -1
+  eager.topicAlias = 0
+  eager.subscriptionIdentifiers = undefined
+  if (reader.version === 5) {
+    propertiesAt = reader.position
+    if (reader.bytes[propertiesAt] === 0 && propertiesAt < reader.end) {
+      reader.position++
+      propertiesAt = -1
+    } else readProperties(reader, PropertyPlace.publish, undefined, eager)
+  }
+  if (topic === '' && eager.topicAlias === 0) {
+    throw reader.fault(0x82, 'Topic Name', '4.7.3-1', 'is empty', topicAt)
+  }
+  return new publishClass(
+    topic,
+    viewOf(reader.bytes, reader.position, reader.end),
+    first,
+    packetId,
+    eager.topicAlias,
+    eager.subscriptionIdentifiers,
+    reader.bytes,
+    propertiesAt,
+  )
+}
+
+/**
+ * Writes a PUBLISH.
+ *
+ * Payloads below 4 KiB are copied; larger ones are referenced until they have been sent, so that nobody may change them.
+ * MQTT 3.x has no properties: they are left out.
+ *
+ * @param topicAlias - above 0: takes the place of `content.properties.topicAlias`
+ * @param omitTopic - the Topic Alias stands for the topic
+ * @param messageExpiryInterval - seconds, 0 and up: takes the place of the one in `content.properties`
+ * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
+ * @throws OptionsError for what MQTT forbids; nothing is written then
+ */
+export function encodePublish(
+  writer: ByteWriter,
+  version: ProtocolVersion,
+  content: PublishContent,
+  topicAlias: number = 0,
+  omitTopic: boolean = false,
+  messageExpiryInterval: number = -1,
+): number {
+  const estimate = writePublish(
+    writer,
+    version,
+    content,
+    content.packetId,
+    topicAlias,
+    omitTopic,
+    messageExpiryInterval,
+  )
+  return writer.end(estimate, content.payload)
+}
+
+/** Throws what `encodePublish` would throw, whatever the packet id is. */
+export function checkPublish(version: ProtocolVersion, content: PublishContent): void {
+  writePublish(scratch, version, content, 1, 0, false, -1)
+}
+
+/**
+ * Bytes that `encodePublish` would write, without limit.
+ *
+ * @throws OptionsError as `checkPublish` does
+ */
+export function publishSize(version: ProtocolVersion, content: PublishContent): number {
+  const estimate = writePublish(scratch, version, content, 1, 0, false, -1)
+  return scratch.measure(estimate, content.payload)
+}
+
+/** Never committed to. */
+const scratch = new ByteWriter()
+
+/** Everything before the payload. */
+function writePublish(
+  writer: ByteWriter,
+  version: ProtocolVersion,
+  content: PublishContent,
+  packetId: number,
+  topicAlias: number,
+  omitTopic: boolean,
+  messageExpiryInterval: number,
+): number {
+  const { topic, payload, qos, properties } = content
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw refusal('qos', '0, 1 or 2 [MQTT-3.3.1-4]', qos)
+  if (qos === 0 && content.dup) throw refusal('dup', 'false at QoS 0 [MQTT-3.3.1-2]', true)
+  if (!(payload instanceof Uint8Array)) throw refusal('payload', 'a Uint8Array', payload)
+  const estimate = topic.length + payload.length + 4
+  writer.begin(
+    0x30 | (content.dup ? 8 : 0) | (qos << 1) | (content.retain ? 1 : 0),
+    estimate,
+    payload.length < 4096 ? estimate : 16,
+  )
+  if (omitTopic || topic === '') {
+    if (version !== 5 || (topicAlias === 0 && properties?.topicAlias === undefined)) {
+      throw refusal('topic', 'a Topic Name of at least one character [MQTT-4.7.3-1]', topic)
+    }
+    writer.u16(0)
+  } else writer.string(topic, 'topic', true)
+  if (qos > 0) {
+    writer.u16(integer(packetId, 'packetId', 1, 65_535))
+  }
+  if (version === 5) {
+    if (properties === undefined && topicAlias === 0 && messageExpiryInterval < 0) writer.u8(0)
+    else writeProperties(writer, PropertyPlace.publish, properties, topicAlias, messageExpiryInterval)
+  }
+  return estimate
+}
