@@ -1,0 +1,238 @@
+import { filterPattern, hasWildcard } from './topic-filter.ts'
+import { DOLLAR, SLASH } from './topic-name.ts'
+
+/**
+ * An index from Topic Filters to values, made for matching: filters without wildcards are one lookup of the whole
+ * topic, the others a tree of their levels. What a match costs depends on the topic's length and on what matches,
+ * not on how many filters there are, and it allocates nothing: levels are found by a hash that is computed in
+ * place instead of being cut out of the topic.
+ *
+ * The hash needs no secret: only the user's own filters are stored under it, a server's topics merely look it up.
+ */
+export class SubscriptionTrie<T> {
+  readonly #exact = new Map<string, T[]>()
+  readonly #root = new TrieNode<T>('')
+  #exactCount = 0
+  #wildcardCount = 0
+
+  /** How many values are held. */
+  get size(): number {
+    return this.#exactCount + this.#wildcardCount
+  }
+
+  /** Adds a value under a valid filter; `$share/{group}/` is ignored. The same value may be added again. */
+  add(filter: string, value: T): void {
+    const pattern = filterPattern(filter)
+    if (!hasWildcard(pattern)) {
+      const values = this.#exact.get(pattern)
+      if (values === undefined) this.#exact.set(pattern, [value])
+      else values.push(value)
+      this.#exactCount++
+      return
+    }
+    let node = this.#root
+    for (const level of pattern.split('/')) node = node.childOrNew(level)
+    node.values.push(value)
+    this.#wildcardCount++
+  }
+
+  /** Removes a value once. False when it was not there. */
+  remove(filter: string, value: T): boolean {
+    const pattern = filterPattern(filter)
+    if (!hasWildcard(pattern)) {
+      const values = this.#exact.get(pattern)
+      if (values === undefined || !removeOnce(values, value)) return false
+      if (values.length === 0) this.#exact.delete(pattern)
+      this.#exactCount--
+      return true
+    }
+    const path = [this.#root]
+    for (const level of pattern.split('/')) {
+      const child = path[path.length - 1]?.child(level)
+      if (child === undefined) return false
+      path.push(child)
+    }
+    const leaf = path[path.length - 1]
+    if (leaf === undefined || !removeOnce(leaf.values, value)) return false
+    this.#wildcardCount--
+    for (let depth = path.length - 1; depth > 0; depth--) {
+      const node = path[depth]
+      if (node === undefined || !node.isEmpty) break
+      path[depth - 1]?.drop(node)
+    }
+    return true
+  }
+
+  /** The values under exactly this filter, in the order they were added. */
+  get(filter: string): readonly T[] {
+    const pattern = filterPattern(filter)
+    if (!hasWildcard(pattern)) return this.#exact.get(pattern) ?? []
+    let node: TrieNode<T> | undefined = this.#root
+    for (const level of pattern.split('/')) node = node?.child(level)
+    return node?.values ?? []
+  }
+
+  /**
+   * Appends the values of all filters that match a topic name to `into`, and says how many they were. A value that
+   * was added under several of them is appended several times. A wildcard at the first level matches no topic that
+   * begins with `$`. [MQTT-4.7.2-1]
+   */
+  match(topic: string, into: T[]): number {
+    const before = into.length
+    if (this.#exactCount > 0) append(this.#exact.get(topic), into)
+    if (this.#wildcardCount > 0) descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, into)
+    return into.length - before
+  }
+
+  clear(): void {
+    this.#exact.clear()
+    this.#root.clear()
+    this.#exactCount = 0
+    this.#wildcardCount = 0
+  }
+}
+
+class TrieNode<T> {
+  readonly level: string
+  readonly values: T[] = []
+  /** `+` below this level. */
+  plus: TrieNode<T> | undefined
+  /** `#` below this level. */
+  hash: TrieNode<T> | undefined
+  /** The other levels by their hash; those that share one are chained by `next`. */
+  literals: Map<number, TrieNode<T>> | undefined
+  next: TrieNode<T> | undefined
+
+  constructor(level: string) {
+    this.level = level
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.values.length === 0 &&
+      this.plus === undefined &&
+      this.hash === undefined &&
+      this.literals === undefined
+    )
+  }
+
+  child(level: string): TrieNode<T> | undefined {
+    if (level === '+') return this.plus
+    if (level === '#') return this.hash
+    let node = this.literals?.get(hashLevel(level))
+    while (node !== undefined && node.level !== level) node = node.next
+    return node
+  }
+
+  childOrNew(level: string): TrieNode<T> {
+    const found = this.child(level)
+    if (found !== undefined) return found
+    const made = new TrieNode<T>(level)
+    if (level === '+') this.plus = made
+    else if (level === '#') this.hash = made
+    else {
+      this.literals ??= new Map()
+      const hash = hashLevel(level)
+      made.next = this.literals.get(hash)
+      this.literals.set(hash, made)
+    }
+    return made
+  }
+
+  drop(child: TrieNode<T>): void {
+    if (child === this.plus) this.plus = undefined
+    else if (child === this.hash) this.hash = undefined
+    else this.#dropLiteral(child)
+  }
+
+  clear(): void {
+    this.values.length = 0
+    this.plus = undefined
+    this.hash = undefined
+    this.literals = undefined
+  }
+
+  #dropLiteral(child: TrieNode<T>): void {
+    if (this.literals === undefined) return
+    const hash = hashLevel(child.level)
+    const first = this.literals.get(hash)
+    if (first === child) {
+      if (child.next !== undefined) this.literals.set(hash, child.next)
+      else this.literals.delete(hash)
+    } else {
+      let node = first
+      while (node !== undefined && node.next !== child) node = node.next
+      if (node !== undefined) node.next = child.next
+    }
+    if (this.literals.size === 0) this.literals = undefined
+  }
+}
+
+/**
+ * Follows a topic down from `node`, whose levels end before `from`. A loop along the only way there is; where `+`
+ * and a name are both there, `+` is followed by recursion, so that its depth is bounded by the number of filters.
+ */
+function descend<T>(node: TrieNode<T>, topic: string, from: number, wildcards: boolean, into: T[]): void {
+  let at = node
+  let start = from
+  let allowed = wildcards
+  for (;;) {
+    if (allowed && at.hash !== undefined) append(at.hash.values, into)
+    // One past the end: the topic is used up.
+    if (start > topic.length) {
+      append(at.values, into)
+      return
+    }
+    const plus = allowed ? at.plus : undefined
+    const literals = at.literals
+    if (literals === undefined && plus === undefined) return
+    let hash = HASH_START
+    let end = start
+    for (; end < topic.length; end++) {
+      const unit = topic.charCodeAt(end)
+      if (unit === SLASH) break
+      hash = hashUnit(hash, unit)
+    }
+    let literal = literals?.get(hash & HASH_MASK)
+    while (literal !== undefined && !isLevel(literal.level, topic, start, end)) literal = literal.next
+    start = end + 1
+    allowed = true
+    if (literal === undefined) {
+      if (plus === undefined) return
+      at = plus
+    } else {
+      if (plus !== undefined) descend(plus, topic, start, true, into)
+      at = literal
+    }
+  }
+}
+
+function isLevel(level: string, topic: string, start: number, end: number): boolean {
+  return level.length === end - start && topic.startsWith(level, start)
+}
+
+/** FNV-1a over UTF-16 units, kept to 30 bits: a small integer on every engine, which a Map finds without allocating. */
+const HASH_START = 0x811c9dc5 | 0
+const HASH_MASK = 0x3fffffff
+
+function hashUnit(hash: number, unit: number): number {
+  return Math.imul(hash ^ unit, 0x01000193)
+}
+
+function hashLevel(level: string): number {
+  let hash = HASH_START
+  for (let index = 0; index < level.length; index++) hash = hashUnit(hash, level.charCodeAt(index))
+  return hash & HASH_MASK
+}
+
+function append<T>(values: readonly T[] | undefined, into: T[]): void {
+  if (values === undefined) return
+  for (const value of values) into.push(value)
+}
+
+function removeOnce<T>(values: T[], value: T): boolean {
+  const index = values.indexOf(value)
+  if (index === -1) return false
+  values.splice(index, 1)
+  return true
+}

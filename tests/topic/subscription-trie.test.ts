@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { SubscriptionTrie } from '../../src/topic/subscription-trie.ts'
+
+test('gives the values of a filter in their order and a value once for each adding', () => {
+  const trie = new SubscriptionTrie<string>()
+  trie.add('a/+', 'one')
+  trie.add('a/+', 'two')
+  trie.add('a/b', 'one')
+  expect(trie.get('a/+')).toEqual(['one', 'two'])
+  expect(trie.get('a/#')).toEqual([])
+  const found = ['kept']
+  expect(trie.match('a/b', found)).toBe(3)
+  expect(found[0]).toBe('kept')
+  expect(trie.size).toBe(3)
+  expect(trie.remove('a/+', 'one')).toBe(true)
+  expect(trie.remove('a/+', 'three')).toBe(false)
+  expect(trie.remove('x/+', 'one')).toBe(false)
+  expect(trie.get('a/+')).toEqual(['two'])
+  trie.clear()
+  expect(trie.match('a/b', [])).toBe(0)
+  expect(trie.size).toBe(0)
+})
+
+test('levels whose hashes collide stay apart', () => {
+  // 200,000 names in 2^30 hashes hold some twenty colliding pairs.
+  const trie = new SubscriptionTrie<number>()
+  const count = 200_000
+  for (let index = 0; index < count; index++) trie.add(`${index.toString(36)}/+`, index)
+  for (let index = 0; index < count; index++) {
+    const found: number[] = []
+    trie.match(`${index.toString(36)}/x`, found)
+    if (found.length !== 1 || found[0] !== index) throw new Error(`${index} found ${found}`)
+  }
+  for (let index = 0; index < count; index += 2) {
+    if (!trie.remove(`${index.toString(36)}/+`, index)) throw new Error(`${index} was not removed`)
+  }
+  for (let index = 0; index < count; index++) {
+    if (trie.match(`${index.toString(36)}/x`, []) !== index % 2) throw new Error(`${index} after removal`)
+  }
+})
+
+test('a topic of thirty thousand levels does not exhaust the stack', () => {
+  const trie = new SubscriptionTrie<string>()
+  trie.add('+/'.repeat(30_000), 'plus')
+  trie.add(`${'a/'.repeat(30_000)}#`, 'names')
+  expect(trie.match('a/'.repeat(30_000), [])).toBe(2)
+})
