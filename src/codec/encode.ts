@@ -12,6 +12,22 @@ import { encodeSubscribe } from './subscribe.ts'
 import { encodeUnsuback } from './unsuback.ts'
 import { encodeUnsubscribe } from './unsubscribe.ts'
 
+// Whoever writes packets needs several of these, so that this file is where all of them are found.
+export {
+  encodeAck,
+  encodeAuth,
+  encodeConnack,
+  encodeConnect,
+  encodeDisconnect,
+  encodePingreq,
+  encodePingresp,
+  encodePublish,
+  encodeSuback,
+  encodeSubscribe,
+  encodeUnsuback,
+  encodeUnsubscribe,
+}
+
 /**
  * Writes a packet of any type.
  *
