@@ -7,8 +7,6 @@ import {
   encodeDisconnect,
   encodePingreq,
   encodePublish,
-  encodeSubscribe,
-  encodeUnsubscribe,
 } from '../codec/encode.ts'
 import type {
   AckPacket,
@@ -18,19 +16,8 @@ import type {
   ConnectPacket,
   DisconnectPacket,
   Packet,
-  SubackPacket,
-  UnsubackPacket,
 } from '../codec/packet.ts'
-import { reasonCodeText } from '../codec/reason-code.ts'
-import {
-  ConnectError,
-  ConnectionLostError,
-  type MqttError,
-  OptionsError,
-  ProtocolError,
-  PublishError,
-  SessionLostError,
-} from '../errors.ts'
+import { type MqttError, OptionsError, ProtocolError } from '../errors.ts'
 import type {
   ConnectRequest,
   DisconnectRequest,
@@ -39,6 +26,7 @@ import type {
   UnsubscribeCommand,
 } from './command.ts'
 import { Connection } from './connection.ts'
+import { checkAuth, checkConnack, checkProblemInformation, withoutSecrets } from './handshake.ts'
 import { Arrival, InboundFlow, Release } from './inbound-flow.ts'
 import { AckState, type InboundMessage } from './inbound-message.ts'
 import type { Journal, RestoredSession } from './journal.ts'
@@ -48,17 +36,19 @@ import { Outbox } from './outbox.ts'
 import { PacketIds } from './packet-ids.ts'
 import type { Phase } from './phase.ts'
 import {
-  answer,
-  filterAt,
-  firstPart,
-  firstUnsubscribePart,
-  PendingRequest,
-  type RequestPart,
-  Requests,
-  split,
-} from './requests.ts'
+  connectionRefused,
+  disconnectedByServer,
+  expired,
+  isTakenByServer,
+  keepAliveTimedOut,
+  notTakenByServer,
+  publicationRefused,
+  sessionLostWith,
+  transportLost,
+} from './refusals.ts'
+import type { RequestPart } from './requests.ts'
 import type { PacketTrace, PublishOutcome, SessionSink } from './sink.ts'
-import { Subscriptions } from './subscriptions.ts'
+import { SubscriptionFlow } from './subscription-flow.ts'
 
 export interface SessionConfig {
   /**
@@ -87,14 +77,6 @@ const NEVER: Millis = Number.POSITIVE_INFINITY
 /** Waiting messages are looked through for expired ones at most this often: intervals are whole seconds. */
 const EXPIRY_GRAIN_MS = 500
 
-const REFUSED = {
-  wildcards: 0xa2,
-  sharedSubscriptions: 0x9e,
-  subscriptionIdentifiers: 0xa1,
-  packetTooLarge: 0x95,
-  noSubscriptionExisted: 0x11,
-} as const
-
 const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undefined })
 
 /**
@@ -119,8 +101,7 @@ export class Session {
   readonly #outbox = new Outbox()
   readonly #inbound = new InboundFlow()
   readonly #ids = new PacketIds<OutboundMessage | RequestPart>()
-  readonly #requests = new Requests()
-  readonly #subscriptions = new Subscriptions()
+  readonly #requests = new SubscriptionFlow(this.#ids, this.output, (packet) => this.#traceSent(packet))
   #connection: Connection | undefined
   /** A CONNACK with success has been received (by this session or the one that was restored). */
   #established = false
@@ -183,7 +164,7 @@ export class Session {
 
   /** Publications, SUBSCRIBEs or UNSUBSCRIBEs that are not settled. */
   get hasUnfinishedWork(): boolean {
-    return !this.#outbox.isEmpty || !this.#requests.isEmpty
+    return !this.#outbox.isEmpty || !this.#requests.isIdle
   }
 
   /** The oldest publication that waits to be sent, of the given QoS class; for queue limits that drop the oldest. */
@@ -275,22 +256,12 @@ export class Session {
     this.#now = now
     const online = connection.phase === 'online'
     this.#goOffline(undefined)
-    const why = cause === undefined ? 'the server closed the connection' : cause.message
-    this.#sink.onDisconnected(
-      online
-        ? new ConnectionLostError(`Connection lost: ${why}`, { cause })
-        : new ConnectError(`Connection failed before CONNACK: ${why}`, {
-            cause,
-            code: 'ERR_MQTT_CONNECTION_CLOSED',
-          }),
-      undefined,
-    )
+    this.#sink.onDisconnected(transportLost(cause, online), undefined)
   }
 
   /** The client has ended: everything that is pending gets this error. What a store holds stays there. */
   fail(error: MqttError): void {
-    this.#requests.failAll(error)
-    this.#subscriptions.clear()
+    this.#requests.fail(error)
     for (const message of this.#outbox.takeAll()) {
       message.stage = Stage.settled
       this.#sink.onSettled(message, error)
@@ -385,8 +356,7 @@ export class Session {
 
   /** Makes the filters wanted and asks for them: now, or after the next CONNACK. */
   subscribe(command: SubscribeCommand): void {
-    this.#subscriptions.want(command)
-    this.#requests.add(firstPart(new PendingRequest(command)))
+    this.#requests.subscribe(command)
     this.#pumpRequests()
   }
 
@@ -395,18 +365,8 @@ export class Session {
    * server is told after the next CONNACK if it still has the session.
    */
   unsubscribe(command: UnsubscribeCommand): void {
-    this.#subscriptions.unwant(command.filters)
-    const request = new PendingRequest(command)
-    const part = firstUnsubscribePart(request)
-    if (this.phase === 'online') {
-      this.#requests.add(part)
-      this.#pumpRequests()
-      return
-    }
-    if (this.#mayResume || this.#requests.waiting > 0) this.#requests.add(part)
-    command.filters.forEach((filter, n) => {
-      request.answer(n, filter, REFUSED.noSubscriptionExisted, undefined)
-    })
+    this.#requests.unsubscribe(command, this.phase === 'online', this.#mayResume)
+    this.#pumpRequests()
   }
 
   // ------------------------------------------------------------------------------------------------ receiving
@@ -468,12 +428,7 @@ export class Session {
       case 'dead':
         this.#discardOutput()
         this.#goOffline(undefined)
-        this.#sink.onDisconnected(
-          new ConnectionLostError('Connection lost: no answer from the server within the keep-alive time', {
-            code: 'ERR_MQTT_KEEP_ALIVE_TIMEOUT',
-          }),
-          undefined,
-        )
+        this.#sink.onDisconnected(keepAliveTimedOut(), undefined)
         break
       default:
     }
@@ -493,17 +448,18 @@ export class Session {
       case 'puback':
       case 'pubrec':
       case 'pubcomp':
-        this.#refuseUnwantedProblemInformation(connection, packet)
+        checkProblemInformation(connection.connect, packet)
         this.#onAck(packet)
         return
       case 'pubrel':
-        this.#refuseUnwantedProblemInformation(connection, packet)
+        checkProblemInformation(connection.connect, packet)
         this.#onPubrel(packet)
         return
       case 'suback':
       case 'unsuback':
-        this.#refuseUnwantedProblemInformation(connection, packet)
-        this.#onRequestAnswered(packet)
+        checkProblemInformation(connection.connect, packet)
+        this.#requests.answered(connection, packet, this.#ids.holder(packet.packetId))
+        this.#pumpFlow()
         return
       case 'pingresp':
         if (connection.pings.shift() === true) this.#sink.onPong()
@@ -541,15 +497,7 @@ export class Session {
       // Seen from servers that are shutting down; MQTT 5 expects CONNACK with the code instead.
       if (connection.connect.protocolVersion === 5 && packet.reasonCode >= 0x80) {
         this.#goOffline(undefined)
-        this.#sink.onDisconnected(
-          new ConnectError(`Connection refused: ${reasonCodeText(packet.reasonCode)}`, {
-            reasonCode: packet.reasonCode,
-            reasonString: packet.properties?.reasonString,
-            userProperties: packet.properties?.userProperties,
-            serverReference: packet.properties?.serverReference,
-          }),
-          packet,
-        )
+        this.#sink.onDisconnected(connectionRefused(packet), packet)
         return
       }
     }
@@ -562,19 +510,10 @@ export class Session {
   #onConnack(connection: Connection, packet: ConnackPacket): void {
     if (packet.reasonCode >= 0x80) {
       this.#goOffline(undefined)
-      this.#sink.onDisconnected(
-        new ConnectError(`Connection refused: ${reasonCodeText(packet.reasonCode)}`, {
-          code: 'ERR_MQTT_CONNECTION_REFUSED',
-          reasonCode: packet.reasonCode,
-          reasonString: packet.properties?.reasonString,
-          userProperties: packet.properties?.userProperties,
-          serverReference: packet.properties?.serverReference,
-        }),
-        undefined,
-      )
+      this.#sink.onDisconnected(connectionRefused(packet), undefined)
       return
     }
-    this.#checkConnack(connection, packet)
+    checkConnack(connection, packet, this.#established)
     const maxInflight =
       this.#config.maxInflight ?? (connection.connect.protocolVersion === 5 ? MAX_INFLIGHT_5 : MAX_INFLIGHT_3)
     const limits = connection.accept(packet, maxInflight, this.#now)
@@ -600,36 +539,6 @@ export class Session {
     this.#sink.onConnected(limits, packet)
   }
 
-  #checkConnack(connection: Connection, packet: ConnackPacket): void {
-    const { connect } = connection
-    const refuse = (message: string, field: string, statement: string): never => {
-      throw new ProtocolError(`Protocol violation: ${message}`, { packet: 'CONNACK', field, statement })
-    }
-    if (packet.sessionPresent) {
-      if (connect.cleanStart)
-        refuse('Session Present although Clean Start was set', 'Session Present', 'MQTT-3.2.2-2')
-      // A client that asks for a session which outlives the connection holds one, be it with nothing in flight.
-      const holdsSession =
-        this.#established ||
-        connect.protocolVersion < 5 ||
-        (connect.properties?.sessionExpiryInterval ?? 0) > 0
-      if (!holdsSession) {
-        refuse('Session Present although this client never had a session', 'Session Present', 'MQTT-3.2.2-4')
-      }
-    }
-    const method = packet.properties?.authenticationMethod
-    if (method !== connection.authenticationMethod) {
-      refuse('Authentication Method is not the one of CONNECT', 'Authentication Method', 'MQTT-4.12.0-5')
-    }
-    if (method === undefined && packet.properties?.authenticationData !== undefined) {
-      refuse(
-        'Authentication Data without Authentication Method',
-        'Authentication Data',
-        'MQTT 5.0 §3.2.2.3.18',
-      )
-    }
-  }
-
   /** The server has no session: what it knew of ours is void. [MQTT-3.2.2-5] */
   #startNewSession(lost: boolean): void {
     this.#inbound.sessionLost()
@@ -644,54 +553,25 @@ export class Session {
       else this.#settleTaken(message)
     }
     this.#outbox.prepend(again)
-    if (!this.#config.resubscribe) {
-      this.#subscriptions.clear()
-      return
-    }
-    for (const part of this.#requests.takeVoidUnsubscribes()) {
-      part.filters.forEach((_, n) => {
-        part.request.answer(part.indexes[n] ?? 0, filterAt(part, n), REFUSED.noSubscriptionExisted, undefined)
-      })
-    }
-    const commands = this.#subscriptions.commands(this.#requests.filtersToSubscribe(), (outcome) => {
-      if ('results' in outcome) this.#sink.onResubscribed(outcome.results)
-    })
-    this.#requests.addFirst(...commands.map((command) => firstPart(new PendingRequest(command))))
+    this.#requests.startNewSession(this.#config.resubscribe, (results) => this.#sink.onResubscribed(results))
   }
 
   #settleTaken(message: OutboundMessage): void {
     message.stage = Stage.settled
     this.#journal?.settled(message)
-    this.#sink.onSettled(
-      message,
-      new SessionLostError(
-        `The server lost the session before QoS 2 publication to "${message.topic}" was complete; ` +
-          'it may or may not have been delivered. Set onSessionLost: "republish" to send such messages again',
-      ),
-    )
+    this.#sink.onSettled(message, sessionLostWith(message))
   }
 
   #onAuth(connection: Connection, packet: AuthPacket): void {
-    const method = connection.authenticationMethod
-    const refuse = (message: string, statement: string): never => {
-      throw new ProtocolError(`Protocol violation: ${message}`, { packet: 'AUTH', statement })
-    }
-    if (method === undefined) refuse('AUTH although CONNECT had no Authentication Method', 'MQTT-4.12.0-1')
-    if (packet.properties?.authenticationMethod !== method) {
-      refuse('AUTH with another Authentication Method than CONNECT', 'MQTT-4.12.0-5')
-    }
-    const online = connection.phase === 'online'
-    if (packet.reasonCode === 0x19) refuse('AUTH 0x19 (Re-authenticate) is for clients', 'MQTT-3.15.2-1')
-    if (online && !connection.reauthenticating)
-      refuse('AUTH although no re-authentication is under way', 'MQTT 5.0 §4.12.1')
-    if (packet.reasonCode === 0x18) {
-      if (!online) connection.phase = 'authenticating'
-      this.#sink.onAuthenticate(packet.properties?.authenticationData)
+    checkAuth(connection, packet)
+    const data = packet.properties?.authenticationData
+    if (packet.reasonCode === 0) {
+      connection.reauthenticating = false
+      this.#sink.onReauthenticated(data)
       return
     }
-    if (!online) refuse('AUTH 0x00 (Success) before CONNACK', 'MQTT 5.0 §4.12')
-    connection.reauthenticating = false
-    this.#sink.onReauthenticated(packet.properties?.authenticationData)
+    if (connection.phase !== 'online') connection.phase = 'authenticating'
+    this.#sink.onAuthenticate(data)
   }
 
   #onDisconnect(connection: Connection, packet: DisconnectPacket): void {
@@ -703,16 +583,7 @@ export class Session {
     }
     this.#discardOutput()
     this.#goOffline(undefined)
-    this.#sink.onDisconnected(
-      new ConnectionLostError(`Disconnected by the server: ${reasonCodeText(packet.reasonCode)}`, {
-        code: 'ERR_MQTT_SERVER_DISCONNECT',
-        reasonCode: packet.reasonCode,
-        reasonString: packet.properties?.reasonString,
-        userProperties: packet.properties?.userProperties,
-        serverReference: packet.properties?.serverReference,
-      }),
-      packet,
-    )
+    this.#sink.onDisconnected(disconnectedByServer(packet), packet)
   }
 
   #onPublish(connection: Connection, message: InboundMessage): void {
@@ -828,8 +699,8 @@ export class Session {
     // 0x92 in PUBCOMP is no failure: the server had finished with it before. [MQTT 5.0 §3.7.2.1]
     const failed = reasonCode >= 0x80 && packet.type !== 'pubcomp'
     if (this.#outbox.cursor !== undefined) this.#pumpFlow()
-    if (this.#requests.waiting > 0) this.#pumpRequests()
-    this.#sink.onSettled(message, failed ? refusal(message, packet) : outcomeOf(packet))
+    if (this.#requests.hasWaiting) this.#pumpRequests()
+    this.#sink.onSettled(message, failed ? publicationRefused(message, packet) : outcomeOf(packet))
   }
 
   #onPubrel(packet: AckPacket): void {
@@ -852,55 +723,6 @@ export class Session {
           },
         )
     }
-  }
-
-  #onRequestAnswered(packet: SubackPacket | UnsubackPacket): void {
-    const part = this.#ids.holder(packet.packetId)
-    if (part === undefined || !('kind' in part)) return
-    const name = packet.type.toUpperCase()
-    const wanted = part.kind === 'subscribe' ? 'suback' : 'unsuback'
-    if (packet.type !== wanted) {
-      throw new ProtocolError(`Protocol violation: ${name} answers ${part.kind.toUpperCase()}`, {
-        packet: name,
-        field: 'Packet Identifier',
-        statement: 'MQTT-2.2.1-6',
-      })
-    }
-    const codesExpected = packet.type === 'suback' || this.#connection?.connect.protocolVersion === 5
-    if (codesExpected && packet.reasonCodes.length !== part.filters.length) {
-      throw new ProtocolError(
-        `Protocol violation: ${name} with ${packet.reasonCodes.length} reason codes for ${part.filters.length} filters`,
-        {
-          packet: name,
-          field: 'Reason Codes',
-          statement: packet.type === 'suback' ? 'MQTT-3.8.4-6' : 'MQTT-3.11.3-2',
-        },
-      )
-    }
-    this.#ids.release(packet.packetId)
-    this.#requests.answered(part)
-    if (part.kind === 'subscribe') {
-      part.filters.forEach((request, n) => {
-        if ((packet.reasonCodes[n] ?? 0) >= 0x80) this.#subscriptions.refused(request)
-      })
-    }
-    answer(part, packet)
-    this.#pumpRequests()
-    this.#pumpFlow()
-  }
-
-  /** With Request Problem Information 0 these packets carry neither. [MQTT 5.0 §3.1.2.11.7] */
-  #refuseUnwantedProblemInformation(
-    connection: Connection,
-    packet: AckPacket | SubackPacket | UnsubackPacket,
-  ): void {
-    const { properties } = packet
-    if (properties === undefined || connection.connect.properties?.requestProblemInformation !== false) return
-    if (properties.reasonString === undefined && properties.userProperties === undefined) return
-    throw new ProtocolError('Protocol violation: problem information although CONNECT declined it', {
-      packet: packet.type.toUpperCase(),
-      statement: 'MQTT-3.1.2-29',
-    })
   }
 
   // ------------------------------------------------------------------------------------------------ sending
@@ -944,7 +766,7 @@ export class Session {
           this.#settleExpired(message)
           continue
         }
-        if (!this.#isAllowed(message, limits)) {
+        if (!isTakenByServer(message, limits)) {
           this.#refuseByLimits(message)
           continue
         }
@@ -971,7 +793,7 @@ export class Session {
   /** Writes a QoS 0 message; false when a limit of the server forbids it. */
   #writeUnacknowledged(message: OutboundMessage): boolean {
     const limits = this.#connection?.limits as Limits
-    return this.#isAllowed(message, limits) && this.#writePublish(message, true) > 0
+    return isTakenByServer(message, limits) && this.#writePublish(message, true) > 0
   }
 
   /** Bytes written; 0 when it exceeds the server's Maximum Packet Size. */
@@ -1009,33 +831,9 @@ export class Session {
     return expiry.interval
   }
 
-  #isAllowed(message: OutboundMessage, limits: Limits): boolean {
-    return (
-      message.qos <= limits.maximumQoS &&
-      (!message.retain || limits.retainAvailable) &&
-      message.topicAlias <= limits.topicAliasMaximum
-    )
-  }
-
   /** Settles a message that the server does not take, saying which limit stands against it. */
   #refuseByLimits(message: OutboundMessage): void {
-    const limits = this.#connection?.limits as Limits
-    let reasonCode = 0x95
-    let why = `it is larger than the server's Maximum Packet Size of ${limits.maximumPacketSize} bytes`
-    if (message.qos > limits.maximumQoS) {
-      reasonCode = 0x9b
-      why = `the server's Maximum QoS is ${limits.maximumQoS}`
-    } else if (message.retain && !limits.retainAvailable) {
-      reasonCode = 0x9a
-      why = 'the server does not keep retained messages'
-    } else if (message.topicAlias > limits.topicAliasMaximum) {
-      reasonCode = 0x94
-      why = `Topic Alias ${message.topicAlias} exceeds the server's maximum of ${limits.topicAliasMaximum}`
-    }
-    this.#settleUnsent(
-      message,
-      new PublishError(`Not published to "${message.topic}": ${why}`, { topic: message.topic, reasonCode }),
-    )
+    this.#settleUnsent(message, notTakenByServer(message, this.#connection?.limits as Limits))
   }
 
   #settleUnsent(message: OutboundMessage, error: MqttError): void {
@@ -1045,73 +843,7 @@ export class Session {
   }
 
   #pumpRequests(): void {
-    const connection = this.#connection
-    const limits = connection?.limits
-    if (connection === undefined || limits === undefined) return
-    for (let part = this.#requests.peek(); part !== undefined; part = this.#requests.peek()) {
-      if (part.kind === 'subscribe' && this.#refuseFilters(part, limits)) continue
-      const id = this.#ids.allocate(part)
-      if (id === 0) return
-      this.#requests.shift()
-      if (this.#writeRequest(connection, part, id) > 0) {
-        this.#requests.sent(part, id)
-        continue
-      }
-      this.#ids.release(id)
-      if (part.filters.length > 1) this.#requests.addFirst(...split(part))
-      else part.request.answer(part.indexes[0] ?? 0, filterAt(part, 0), REFUSED.packetTooLarge, undefined)
-    }
-  }
-
-  #writeRequest(connection: Connection, part: RequestPart, packetId: number): number {
-    const version = connection.connect.protocolVersion
-    const { userProperties } = part.request.command
-    const user = userProperties === undefined ? {} : { userProperties }
-    if (part.kind === 'unsubscribe') {
-      const packet = { type: 'unsubscribe', packetId, filters: part.filters, properties: user } as const
-      const written = encodeUnsubscribe(this.output, version, packet)
-      if (written > 0) this.#traceSent(packet)
-      return written
-    }
-    const { subscriptionIdentifier } = part.request.command
-    const identified =
-      subscriptionIdentifier > 0 && connection.limits?.subscriptionIdentifiersAvailable === true
-    const properties = identified ? { ...user, subscriptionIdentifier } : user
-    const packet = { type: 'subscribe', packetId, filters: part.filters, properties } as const
-    const written = encodeSubscribe(this.output, version, packet)
-    if (written > 0) this.#traceSent(packet)
-    return written
-  }
-
-  /**
-   * Answers filters of the first waiting part that the server has said it does not take, and leaves the others.
-   * True when the queue has changed and is to be looked at again.
-   */
-  #refuseFilters(part: RequestPart & { kind: 'subscribe' }, limits: Limits): boolean {
-    if (limits.wildcardSubscriptionAvailable && limits.sharedSubscriptionAvailable) return false
-    const codes = part.filters.map(({ filter }) => {
-      if (!limits.sharedSubscriptionAvailable && filter.startsWith('$share/'))
-        return REFUSED.sharedSubscriptions
-      if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return REFUSED.wildcards
-      return 0
-    })
-    if (codes.every((code) => code === 0)) return false
-    this.#requests.shift()
-    const kept = part.filters.map((_, n) => n).filter((n) => codes[n] === 0)
-    if (kept.length > 0) {
-      this.#requests.addFirst({
-        ...part,
-        filters: kept.map((n) => part.filters[n] as (typeof part.filters)[number]),
-        indexes: kept.map((n) => part.indexes[n] ?? 0),
-      })
-    }
-    part.filters.forEach((request, n) => {
-      const code = codes[n] ?? 0
-      if (code === 0) return
-      this.#subscriptions.refused(request)
-      part.request.answer(part.indexes[n] ?? 0, request.filter, code, undefined)
-    })
-    return true
+    if (this.#connection !== undefined) this.#requests.pump(this.#connection)
   }
 
   #payAcknowledgements(qos: 1 | 2): void {
@@ -1194,7 +926,7 @@ export class Session {
     this.#connection = undefined
     this.#congested = false
     this.#inbound.connectionLost()
-    for (const id of this.#requests.connectionLost()) this.#ids.release(id)
+    this.#requests.connectionLost()
     if (limits !== undefined) this.#recordSession(limits, sessionExpiryInterval)
   }
 
@@ -1240,13 +972,7 @@ export class Session {
   }
 
   #settleExpired(message: OutboundMessage): void {
-    this.#settleUnsent(
-      message,
-      new PublishError(`Not published to "${message.topic}": it expired while it waited to be sent`, {
-        code: 'ERR_MQTT_MESSAGE_EXPIRED',
-        topic: message.topic,
-      }),
-    )
+    this.#settleUnsent(message, expired(message))
   }
 
   // ------------------------------------------------------------------------------------------------ trace
@@ -1273,27 +999,7 @@ export class Session {
   }
 }
 
-/** What a trace may see of CONNECT. */
-function withoutSecrets(packet: ConnectPacket): ConnectPacket {
-  const { password: _password, properties, ...rest } = packet
-  if (properties === undefined) return rest
-  const { authenticationData: _data, ...visible } = properties
-  return { ...rest, properties: visible }
-}
-
 function outcomeOf(packet: AckPacket): PublishOutcome {
   if (packet.reasonCode === 0 && packet.properties === undefined) return SUCCESS
   return { reasonCode: packet.reasonCode, properties: packet.properties }
-}
-
-function refusal(message: OutboundMessage, packet: AckPacket): PublishError {
-  return new PublishError(
-    `The server refused the publication to "${message.topic}": ${reasonCodeText(packet.reasonCode)}`,
-    {
-      topic: message.topic,
-      reasonCode: packet.reasonCode,
-      reasonString: packet.properties?.reasonString,
-      userProperties: packet.properties?.userProperties,
-    },
-  )
 }
