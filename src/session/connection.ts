@@ -1,9 +1,11 @@
+import { LARGEST_PACKET } from '../codec/byte-writer.ts'
 import { PacketDecoder } from '../codec/decoder.ts'
 import type { ConnackPacket, ConnectPacket } from '../codec/packet.ts'
+import type { PublishClass } from '../codec/publish.ts'
 import type { Millis } from './command.ts'
 import type { InboundMessage } from './inbound-message.ts'
 import { KeepAlive } from './keep-alive.ts'
-import { LARGEST_PACKET, type Limits, negotiateLimits } from './limits.ts'
+import { type Limits, negotiateLimits } from './limits.ts'
 import type { Phase } from './phase.ts'
 import { InboundAliases, OutboundAliases } from './topic-aliases.ts'
 
@@ -25,13 +27,13 @@ export class Connection {
   /** PINGREQs without an answer, oldest first: whether the caller asked for it. */
   readonly pings: boolean[] = []
 
-  constructor(connect: ConnectPacket, publishClass: new (...args: never[]) => InboundMessage) {
+  constructor(connect: ConnectPacket, publishClass: PublishClass<InboundMessage>) {
     this.connect = connect
     this.decoder = new PacketDecoder({
       protocolVersion: connect.protocolVersion,
       from: 'server',
       maximumPacketSize: connect.properties?.maximumPacketSize ?? LARGEST_PACKET,
-      publishClass: publishClass as never,
+      publishClass,
     })
     this.inboundAliases = new InboundAliases(connect.properties?.topicAliasMaximum ?? 0)
   }

@@ -1,3 +1,4 @@
+import { LARGEST_PACKET } from '../codec/byte-writer.ts'
 import type { ConnackPacket, ConnectPacket, ProtocolVersion } from '../codec/packet.ts'
 
 /** What this connection may do: the CONNACK's grants with MQTT's defaults filled in. Immutable; one per connection. */
@@ -23,9 +24,6 @@ export interface Limits {
   readonly responseInformation: string | undefined
   readonly serverReference: string | undefined
 }
-
-/** The largest packet that MQTT can express: 1 + 4 + 268,435,455 bytes. [MQTT 5.0 §1.5.5] */
-export const LARGEST_PACKET = 268_435_460
 
 const NEVER_EXPIRES = 0xffff_ffff
 

@@ -1,13 +1,8 @@
-import { ByteWriter } from '../codec/byte-writer.ts'
+import { encodeAuth } from '../codec/auth.ts'
+import { ByteWriter, LARGEST_PACKET } from '../codec/byte-writer.ts'
+import { encodeConnect } from '../codec/connect.ts'
 import type { DecodedPacket } from '../codec/decoder.ts'
-import {
-  encodeAck,
-  encodeAuth,
-  encodeConnect,
-  encodeDisconnect,
-  encodePingreq,
-  encodePublish,
-} from '../codec/encode.ts'
+import { encodeDisconnect } from '../codec/disconnect.ts'
 import type {
   AckPacket,
   AckProperties,
@@ -17,6 +12,9 @@ import type {
   DisconnectPacket,
   Packet,
 } from '../codec/packet.ts'
+import { encodePingreq } from '../codec/ping.ts'
+import { encodePublish, type PublishClass } from '../codec/publish.ts'
+import { encodeAck } from '../codec/publish-acks.ts'
 import { type MqttError, OptionsError, ProtocolError } from '../errors.ts'
 import type {
   ConnectRequest,
@@ -30,7 +28,7 @@ import { checkAuth, checkConnack, checkProblemInformation, withoutSecrets } from
 import { Arrival, InboundFlow, Release } from './inbound-flow.ts'
 import { AckState, type InboundMessage } from './inbound-message.ts'
 import type { Journal, RestoredSession } from './journal.ts'
-import { LARGEST_PACKET, type Limits } from './limits.ts'
+import type { Limits } from './limits.ts'
 import { type OutboundMessage, Stage } from './outbound-message.ts'
 import { Outbox } from './outbox.ts'
 import { PacketIds } from './packet-ids.ts'
@@ -64,9 +62,7 @@ export interface SessionConfig {
   /** Use Topic Aliases within the server's Topic Alias Maximum without being asked. */
   readonly autoTopicAlias: boolean
   /** The class of received messages: InboundMessage or one derived from it, with the same constructor. */
-  readonly publishClass: new (
-    ...args: never[]
-  ) => InboundMessage
+  readonly publishClass: PublishClass<InboundMessage>
 }
 
 /** Bytes of one output block above which publications wait for the next: a turn's output stays bounded. */

@@ -1,6 +1,7 @@
 import type { ByteWriter } from '../codec/byte-writer.ts'
-import { encodeSubscribe, encodeUnsubscribe } from '../codec/encode.ts'
 import type { Packet, SubackPacket, UnsubackPacket } from '../codec/packet.ts'
+import { encodeSubscribe } from '../codec/subscribe.ts'
+import { encodeUnsubscribe } from '../codec/unsubscribe.ts'
 import { type MqttError, ProtocolError } from '../errors.ts'
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from './command.ts'
 import type { Connection } from './connection.ts'

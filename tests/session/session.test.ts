@@ -1,0 +1,305 @@
+import { decode, encode, type Packet, type ProtocolVersion } from 'mqtt-await/codec'
+import {
+  InboundMessage,
+  OutboundMessage,
+  Session,
+  type SessionConfig,
+  type SessionSink,
+} from 'mqtt-await/session'
+import { describe, expect, test } from 'vitest'
+
+/** Writes down what the session says, in order. */
+class Recorder implements SessionSink {
+  readonly calls: unknown[][] = []
+  onConnected(...args: unknown[]): void {
+    this.calls.push(['connected', ...args])
+  }
+  onDisconnected(...args: unknown[]): void {
+    this.calls.push(['disconnected', ...args])
+  }
+  onMessage(message: InboundMessage): void {
+    this.calls.push(['message', message])
+  }
+  onSettled(...args: unknown[]): void {
+    this.calls.push(['settled', ...args])
+  }
+  onSent(...args: unknown[]): void {
+    this.calls.push(['sent', ...args])
+  }
+  onResubscribed(...args: unknown[]): void {
+    this.calls.push(['resubscribed', ...args])
+  }
+  onSessionLost(): void {
+    this.calls.push(['session lost'])
+  }
+  onAuthenticate(...args: unknown[]): void {
+    this.calls.push(['authenticate', ...args])
+  }
+  onReauthenticated(...args: unknown[]): void {
+    this.calls.push(['reauthenticated', ...args])
+  }
+  onPong(): void {
+    this.calls.push(['pong'])
+  }
+  names(): unknown[] {
+    return this.calls.splice(0).map((call) => call[0])
+  }
+}
+
+class Peer {
+  readonly sink = new Recorder()
+  readonly session: Session
+  readonly version: ProtocolVersion
+  now = 1_000
+
+  constructor(version: ProtocolVersion = 5, config: Partial<SessionConfig> = {}) {
+    this.version = version
+    this.session = new Session(
+      {
+        onSessionLost: 'reject',
+        resubscribe: true,
+        autoTopicAlias: true,
+        publishClass: InboundMessage,
+        ...config,
+      },
+      this.sink,
+    )
+  }
+
+  /** What the session has written since the last call. */
+  sent(): Packet[] {
+    const packets: Packet[] = []
+    const bytes = Buffer.concat(this.session.output.take())
+    for (let at = 0; at < bytes.length; ) {
+      let length = 0
+      let shift = 0
+      let header = 1
+      for (; ; header++) {
+        const byte = bytes[at + header] ?? 0
+        length |= (byte & 127) << shift
+        shift += 7
+        if (byte < 128) break
+      }
+      const end = at + header + 1 + length
+      packets.push(
+        decode(bytes.subarray(at, end), { from: 'client', protocolVersion: this.version }) as Packet,
+      )
+      at = end
+    }
+    this.session.flushed(this.now)
+    return packets
+  }
+
+  sentTypes(): string[] {
+    return this.sent().map((p) =>
+      'packetId' in p && p.packetId ? `${p.type} ${p.packetId}${'dup' in p && p.dup ? ' dup' : ''}` : p.type,
+    )
+  }
+
+  says(...packets: Packet[]): void {
+    for (const packet of packets)
+      this.session.receive(encode(packet, { protocolVersion: this.version, from: 'server' }), this.now)
+  }
+
+  connect(
+    connack: Partial<Extract<Packet, { type: 'connack' }>> = {},
+    options: { cleanStart?: boolean; expiry?: number } = {},
+  ): void {
+    this.session.connect(
+      {
+        type: 'connect',
+        protocolVersion: this.version,
+        cleanStart: options.cleanStart ?? true,
+        keepAlive: 60,
+        clientId: 'c1',
+        ...(this.version === 5 ? { properties: { sessionExpiryInterval: options.expiry ?? 3600 } } : {}),
+      },
+      this.now,
+    )
+    this.says({ type: 'connack', sessionPresent: false, reasonCode: 0, ...connack })
+  }
+
+  publish(qos: 0 | 1 | 2, topic = 'a/b'): OutboundMessage {
+    const message = new OutboundMessage(
+      topic,
+      new TextEncoder().encode('x'),
+      qos,
+      false,
+      undefined,
+      undefined,
+      0,
+    )
+    this.session.publish(message, this.now)
+    return message
+  }
+}
+
+const ack = (type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode = 0): Packet => ({
+  type,
+  packetId,
+  reasonCode,
+})
+const incoming = (qos: 0 | 1 | 2, packetId: number, dup = false): Packet => ({
+  type: 'publish',
+  topic: 't',
+  payload: new Uint8Array([1]),
+  qos,
+  retain: false,
+  dup,
+  packetId,
+})
+
+describe.each([4, 5] as const)('MQTT level %i', (version) => {
+  test('a QoS 1 and a QoS 2 exchange run to their end and free their ids', () => {
+    const peer = new Peer(version)
+    peer.connect()
+    expect(peer.sentTypes()).toEqual(['connect'])
+    const one = peer.publish(1)
+    const two = peer.publish(2)
+    expect(peer.sentTypes()).toEqual(['publish 1', 'publish 2'])
+    expect(peer.session.inFlight).toBe(2)
+    peer.says(ack('puback', 1), ack('pubrec', 2))
+    expect(peer.sentTypes()).toEqual(['pubrel 2'])
+    peer.says(ack('pubcomp', 2))
+    expect(peer.sink.names()).toEqual(['connected', 'settled', 'settled'])
+    expect([one.stage, two.stage, peer.session.inFlight]).toEqual([3, 3, 0])
+    expect(peer.session.hasUnfinishedWork).toBe(false)
+  })
+
+  test('resumption resends PUBREL, then PUBLISH with DUP, in their orders, and then what is new [MQTT-4.4.0-1]', () => {
+    const peer = new Peer(version, { maxInflight: 10 })
+    peer.connect({}, { cleanStart: false })
+    for (const qos of [2, 2, 1, 2] as const) peer.publish(qos)
+    peer.sent()
+    peer.says(ack('pubrec', 2), ack('pubrec', 1))
+    expect(peer.sentTypes()).toEqual(['pubrel 2', 'pubrel 1'])
+    peer.session.transportClosed(undefined, peer.now)
+    peer.publish(1)
+    peer.sent()
+    peer.connect({ sessionPresent: true }, { cleanStart: false })
+    expect(peer.sentTypes()).toEqual([
+      'connect',
+      'pubrel 2',
+      'pubrel 1',
+      'publish 3 dup',
+      'publish 4 dup',
+      'publish 5',
+    ])
+  })
+
+  test('the quota limits resends too and grows with PUBACK and PUBCOMP only [MQTT-4.9.0-2]', () => {
+    const peer = new Peer(version, { maxInflight: 2 })
+    peer.connect({}, { cleanStart: false })
+    for (const qos of [2, 1, 1, 1] as const) peer.publish(qos)
+    expect(peer.sentTypes()).toEqual(['connect', 'publish 1', 'publish 2'])
+    peer.says(ack('pubrec', 1))
+    expect(peer.sentTypes()).toEqual(['pubrel 1'])
+    peer.session.transportClosed(undefined, peer.now)
+    peer.connect({ sessionPresent: true }, { cleanStart: false })
+    expect(peer.sentTypes()).toEqual(['connect', 'pubrel 1', 'publish 2 dup'])
+    peer.says(ack('pubcomp', 1))
+    expect(peer.sentTypes()).toEqual(['publish 3'])
+  })
+
+  test('a lost session publishes QoS 1 anew and rejects QoS 2 that may have arrived', () => {
+    const peer = new Peer(version, { maxInflight: 10 })
+    peer.connect({}, { cleanStart: false })
+    const one = peer.publish(1)
+    const two = peer.publish(2)
+    peer.sent()
+    peer.session.transportClosed(undefined, peer.now)
+    const later = peer.publish(2)
+    peer.connect({ sessionPresent: false }, { cleanStart: false })
+    const sent = peer.sent().filter((packet) => packet.type === 'publish')
+    expect(sent.map((packet) => [packet.qos, packet.dup])).toEqual([
+      [1, false],
+      [2, false],
+    ])
+    expect([one.stage, two.stage, later.stage]).toEqual([1, 3, 1])
+    expect(peer.sink.names()).toContain('session lost')
+  })
+
+  test('acknowledgements leave in the order of arrival, however they were made [MQTT-4.6.0-2]', () => {
+    const peer = new Peer(version)
+    peer.connect()
+    peer.sent()
+    peer.says(incoming(1, 7), incoming(2, 8), incoming(1, 9), incoming(2, 3))
+    const [m7, m8, m9, m3] = peer.sink.calls
+      .filter((call) => call[0] === 'message')
+      .map((call) => call[1] as InboundMessage)
+    peer.session.acknowledge(m9 as InboundMessage)
+    peer.session.acknowledge(m3 as InboundMessage)
+    expect(peer.sentTypes()).toEqual([])
+    peer.session.acknowledge(m7 as InboundMessage)
+    expect(peer.sentTypes()).toEqual(['puback 7', 'puback 9'])
+    peer.session.acknowledge(m8 as InboundMessage)
+    expect(peer.sentTypes()).toEqual(['pubrec 8', 'pubrec 3'])
+  })
+
+  test('a QoS 2 message is delivered once, over a reconnect while the application works on it [MQTT-4.3.3-10]', () => {
+    const peer = new Peer(version)
+    peer.connect({}, { cleanStart: false })
+    peer.sent()
+    peer.says(incoming(2, 9))
+    const message = peer.sink.calls.find((call) => call[0] === 'message')?.[1] as InboundMessage
+    peer.session.transportClosed(undefined, peer.now)
+    peer.session.acknowledge(message)
+    expect(peer.sent()).toEqual([])
+    peer.connect({ sessionPresent: true }, { cleanStart: false })
+    peer.sent()
+    peer.says(incoming(2, 9, true))
+    expect(peer.sentTypes()).toEqual(['pubrec 9'])
+    peer.says(incoming(2, 9, true))
+    expect(peer.sentTypes()).toEqual(['pubrec 9'])
+    peer.says(ack('pubrel', 9))
+    expect(peer.sentTypes()).toEqual(['pubcomp 9'])
+    peer.says(incoming(2, 9))
+    expect(peer.sink.names().filter((name) => name === 'message')).toHaveLength(2)
+  })
+
+  test('subscriptions are renewed before anything is published when the session is gone', () => {
+    const peer = new Peer(version)
+    peer.connect({}, { cleanStart: false })
+    const outcomes: unknown[] = []
+    peer.session.subscribe({
+      filters: [
+        { filter: 'a/#', qos: 1 },
+        { filter: 'b', qos: 0 },
+      ],
+      subscriptionIdentifier: 0,
+      settle: (o) => outcomes.push(o),
+    })
+    expect(peer.sentTypes()).toEqual(['connect', 'subscribe 1'])
+    peer.says({ type: 'suback', packetId: 1, reasonCodes: [1, 0x80] })
+    expect(outcomes).toMatchObject([
+      {
+        results: [
+          { filter: 'a/#', reasonCode: 1 },
+          { filter: 'b', reasonCode: 0x80 },
+        ],
+      },
+    ])
+    peer.session.transportClosed(undefined, peer.now)
+    peer.publish(1)
+    peer.connect({}, { cleanStart: false })
+    const [, subscribe, publish] = peer.sent()
+    expect(subscribe).toMatchObject({ type: 'subscribe', filters: [{ filter: 'a/#', qos: 1 }] })
+    expect(publish).toMatchObject({ type: 'publish' })
+  })
+
+  test('pings when nothing is sent and gives up within one and a half intervals', () => {
+    const peer = new Peer(version)
+    peer.connect()
+    peer.sent()
+    const start = peer.now
+    expect(peer.session.nextDeadline()).toBe(start + 59_000)
+    peer.now = start + 59_000
+    peer.session.expire(peer.now)
+    expect(peer.sentTypes()).toEqual(['pingreq'])
+    peer.now = peer.session.nextDeadline()
+    expect(peer.now).toBeLessThanOrEqual(start + 90_000)
+    peer.session.expire(peer.now)
+    expect(peer.session.phase).toBe('offline')
+    expect(peer.session.nextDeadline()).toBe(Number.POSITIVE_INFINITY)
+  })
+})
