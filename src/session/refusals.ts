@@ -1,5 +1,5 @@
 import type { AckPacket, ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
-import { reasonCodeText } from '../codec/reason-code-text.ts'
+import { reasonCodeText } from '../codec/reason-code.ts'
 import { ConnectError, ConnectionLostError, PublishError, SessionLostError } from '../errors.ts'
 import type { Limits } from './limits.ts'
 import type { OutboundMessage } from './outbound-message.ts'

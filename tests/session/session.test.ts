@@ -1,153 +1,6 @@
-import { decode, encode, type Packet, type ProtocolVersion } from 'mqtt-await/codec'
-import {
-  InboundMessage,
-  OutboundMessage,
-  Session,
-  type SessionConfig,
-  type SessionSink,
-} from 'mqtt-await/session'
+import type { InboundMessage } from 'mqtt-await/session'
 import { describe, expect, test } from 'vitest'
-
-/** Writes down what the session says, in order. */
-class Recorder implements SessionSink {
-  readonly calls: unknown[][] = []
-  onConnected(...args: unknown[]): void {
-    this.calls.push(['connected', ...args])
-  }
-  onDisconnected(...args: unknown[]): void {
-    this.calls.push(['disconnected', ...args])
-  }
-  onMessage(message: InboundMessage): void {
-    this.calls.push(['message', message])
-  }
-  onSettled(...args: unknown[]): void {
-    this.calls.push(['settled', ...args])
-  }
-  onSent(...args: unknown[]): void {
-    this.calls.push(['sent', ...args])
-  }
-  onResubscribed(...args: unknown[]): void {
-    this.calls.push(['resubscribed', ...args])
-  }
-  onSessionLost(): void {
-    this.calls.push(['session lost'])
-  }
-  onAuthenticate(...args: unknown[]): void {
-    this.calls.push(['authenticate', ...args])
-  }
-  onReauthenticated(...args: unknown[]): void {
-    this.calls.push(['reauthenticated', ...args])
-  }
-  onPong(): void {
-    this.calls.push(['pong'])
-  }
-  names(): unknown[] {
-    return this.calls.splice(0).map((call) => call[0])
-  }
-}
-
-class Peer {
-  readonly sink = new Recorder()
-  readonly session: Session
-  readonly version: ProtocolVersion
-  now = 1_000
-
-  constructor(version: ProtocolVersion = 5, config: Partial<SessionConfig> = {}) {
-    this.version = version
-    this.session = new Session(
-      {
-        onSessionLost: 'reject',
-        resubscribe: true,
-        autoTopicAlias: true,
-        publishClass: InboundMessage,
-        ...config,
-      },
-      this.sink,
-    )
-  }
-
-  /** What the session has written since the last call. */
-  sent(): Packet[] {
-    const packets: Packet[] = []
-    const bytes = Buffer.concat(this.session.output.take())
-    for (let at = 0; at < bytes.length; ) {
-      let length = 0
-      let shift = 0
-      let header = 1
-      for (; ; header++) {
-        const byte = bytes[at + header] ?? 0
-        length |= (byte & 127) << shift
-        shift += 7
-        if (byte < 128) break
-      }
-      const end = at + header + 1 + length
-      packets.push(
-        decode(bytes.subarray(at, end), { from: 'client', protocolVersion: this.version }) as Packet,
-      )
-      at = end
-    }
-    this.session.flushed(this.now)
-    return packets
-  }
-
-  sentTypes(): string[] {
-    return this.sent().map((p) =>
-      'packetId' in p && p.packetId ? `${p.type} ${p.packetId}${'dup' in p && p.dup ? ' dup' : ''}` : p.type,
-    )
-  }
-
-  says(...packets: Packet[]): void {
-    for (const packet of packets)
-      this.session.receive(encode(packet, { protocolVersion: this.version, from: 'server' }), this.now)
-  }
-
-  connect(
-    connack: Partial<Extract<Packet, { type: 'connack' }>> = {},
-    options: { cleanStart?: boolean; expiry?: number } = {},
-  ): void {
-    this.session.connect(
-      {
-        type: 'connect',
-        protocolVersion: this.version,
-        cleanStart: options.cleanStart ?? true,
-        keepAlive: 60,
-        clientId: 'c1',
-        ...(this.version === 5 ? { properties: { sessionExpiryInterval: options.expiry ?? 3600 } } : {}),
-      },
-      this.now,
-    )
-    this.says({ type: 'connack', sessionPresent: false, reasonCode: 0, ...connack })
-  }
-
-  publish(qos: 0 | 1 | 2, topic = 'a/b'): OutboundMessage {
-    const message = new OutboundMessage(
-      topic,
-      new TextEncoder().encode('x'),
-      qos,
-      false,
-      undefined,
-      undefined,
-      0,
-    )
-    this.session.publish(message, this.now)
-    return message
-  }
-}
-
-const ack = (type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode = 0): Packet => ({
-  type,
-  packetId,
-  reasonCode,
-})
-const incoming = (qos: 0 | 1 | 2, packetId: number, dup = false): Packet => ({
-  type: 'publish',
-  topic: 't',
-  payload: new Uint8Array([1]),
-  qos,
-  retain: false,
-  dup,
-  packetId,
-})
+import { ack, incoming, Peer } from '../support/session-peer.ts'
 
 describe.each([4, 5] as const)('MQTT level %i', (version) => {
   test('a QoS 1 and a QoS 2 exchange run to their end and free their ids', () => {
@@ -224,9 +77,7 @@ describe.each([4, 5] as const)('MQTT level %i', (version) => {
     peer.connect()
     peer.sent()
     peer.says(incoming(1, 7), incoming(2, 8), incoming(1, 9), incoming(2, 3))
-    const [m7, m8, m9, m3] = peer.sink.calls
-      .filter((call) => call[0] === 'message')
-      .map((call) => call[1] as InboundMessage)
+    const [m7, m8, m9, m3] = peer.messages
     peer.session.acknowledge(m9 as InboundMessage)
     peer.session.acknowledge(m3 as InboundMessage)
     expect(peer.sentTypes()).toEqual([])
@@ -247,9 +98,9 @@ describe.each([4, 5] as const)('MQTT level %i', (version) => {
     expect(peer.sent()).toEqual([])
     peer.connect({ sessionPresent: true }, { cleanStart: false })
     peer.sent()
-    peer.says(incoming(2, 9, true))
+    peer.says(incoming(2, 9, { dup: true }))
     expect(peer.sentTypes()).toEqual(['pubrec 9'])
-    peer.says(incoming(2, 9, true))
+    peer.says(incoming(2, 9, { dup: true }))
     expect(peer.sentTypes()).toEqual(['pubrec 9'])
     peer.says(ack('pubrel', 9))
     expect(peer.sentTypes()).toEqual(['pubcomp 9'])
