@@ -18,6 +18,8 @@ const STATEMENTS_OF_3: Readonly<Record<string, string>> = {
   '3.2.2-8': '3.2.2-6',
   '3.8.4-6': '3.8.4-5',
   '3.10.4-5': '3.10.4-4',
+  '3.12': '4.8.0-1',
+  '3.13': '4.8.0-1',
 }
 
 /**
@@ -116,15 +118,8 @@ export class ByteReader {
   }
 
   /** Nothing may follow. */
-  finish(): void {
-    if (this.position < this.end) {
-      throw this.fault(
-        0x81,
-        'Remaining Length',
-        this.version === 5 ? '4.13.1' : '4.8.0-1',
-        'leaves bytes over',
-      )
-    }
+  finish(statement: string = this.version === 5 ? '4.13.1' : '4.8.0-1'): void {
+    if (this.position < this.end) throw this.fault(0x81, 'Remaining Length', statement, 'leaves bytes over')
   }
 
   /** @param statement - normative statements without `MQTT-`, numbered as in MQTT 5.0; sections as they are */

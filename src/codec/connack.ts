@@ -31,7 +31,7 @@ export function decodeConnack(reader: ByteReader): ConnackPacket {
     throw reader.fault(0x82, 'Session Present', '3.2.2-6', 'is set in a refusal', at - 1)
   }
   if (old) {
-    reader.finish()
+    reader.finish('3.2.0-1')
     return { type: 'connack', sessionPresent, reasonCode }
   }
   const properties: ConnackProperties = {}

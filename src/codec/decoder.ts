@@ -258,7 +258,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       case PacketType.auth:
         return decodeAuth(reader)
       default:
-        reader.finish()
+        reader.finish(first >> 4 === PacketType.pingreq ? '3.12' : '3.13')
         return { type: first >> 4 === PacketType.pingreq ? 'pingreq' : 'pingresp' }
     }
   }
