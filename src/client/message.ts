@@ -1,7 +1,7 @@
 import { MqttError, OptionsError } from '../errors.ts'
 import { AckState, InboundMessage } from '../session/inbound-message.ts'
+import { captureWildcards } from '../topic/match.ts'
 import { isRefusalCode } from './refusal-code.ts'
-import { readPlaceholders } from './topic-parameters.ts'
 
 /** Whoever a message was handed to, as the message needs to know it. */
 export interface MessageOwner {
@@ -45,11 +45,7 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
    * typed topic a record by name.
    */
   get params(): Params {
-    const owner = this.owner
-    if (owner === undefined) return [] as Params
-    return (
-      owner.parse === undefined ? readPlaceholders(owner.filters, this.topic) : owner.parse(this.topic)
-    ) as Params
+    return (this.owner === undefined ? [] : readParams(this.owner, this.topic)) as Params
   }
 
   /** The payload as UTF-8; what is not UTF-8 becomes U+FFFD. */
@@ -123,4 +119,13 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
   get isOwed(): boolean {
     return !this.handled && this.ackState === AckState.owed
   }
+}
+
+function readParams(owner: MessageOwner, topic: string): unknown {
+  if (owner.parse !== undefined) return owner.parse(topic)
+  for (const filter of owner.filters) {
+    const captured = captureWildcards(filter, topic)
+    if (captured !== undefined) return captured
+  }
+  return []
 }

@@ -1,0 +1,64 @@
+import type { QoS, SubscriptionRequest } from '../codec/packet.ts'
+import { OptionsError } from '../errors.ts'
+import { checkTopicFilter, isSharedFilter } from '../topic/topic-filter.ts'
+
+/** How a filter is subscribed to: what SUBSCRIBE says about it. */
+export interface FilterOptions {
+  /** The most that the server may use. @default 0 */
+  readonly qos?: QoS | undefined
+  /** MQTT 5.0: not what this client has published itself. @default false */
+  readonly noLocal?: boolean | undefined
+  /** MQTT 5.0: keep the RETAIN flag that the publisher set. @default false */
+  readonly retainAsPublished?: boolean | undefined
+  /**
+   * Which retained messages to send: 0 = those there are, 1 = only for a filter that nobody else of this client has,
+   * 2 = none. On 3.x servers always send them; this client then leaves them out. @default 0
+   */
+  readonly retainHandling?: 0 | 1 | 2 | undefined
+}
+
+/** @throws OptionsError */
+export function toSubscriptionRequest(filter: string, options: FilterOptions, path: string): SubscriptionRequest {
+  checkTopicFilter(filter, path)
+  const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw wrong('qos', '0, 1 or 2', qos)
+  if (typeof noLocal !== 'boolean') throw wrong('noLocal', 'a boolean', noLocal)
+  if (typeof retainAsPublished !== 'boolean') throw wrong('retainAsPublished', 'a boolean', retainAsPublished)
+  if (retainHandling !== 0 && retainHandling !== 1 && retainHandling !== 2) {
+    throw wrong('retainHandling', '0, 1 or 2', retainHandling)
+  }
+  // MQTT 5.0 §3.8.3.1 [MQTT-3.8.3-4]
+  if (noLocal && isSharedFilter(filter)) throw wrong('noLocal', 'false for a shared subscription', noLocal)
+  return { filter, qos, noLocal, retainAsPublished, retainHandling }
+}
+
+/**
+ * What to ask the server for when several want the same filter, since it keeps one subscription per filter: the
+ * highest QoS, and of each other option the choice that keeps nothing from anybody.
+ */
+export function mergeRequests(one: SubscriptionRequest, other: SubscriptionRequest): SubscriptionRequest {
+  return {
+    filter: one.filter,
+    qos: one.qos > other.qos ? one.qos : other.qos,
+    noLocal: one.noLocal === true && other.noLocal === true,
+    retainAsPublished: one.retainAsPublished === true || other.retainAsPublished === true,
+    retainHandling: Math.min(one.retainHandling ?? 0, other.retainHandling ?? 0) as 0 | 1 | 2,
+  }
+}
+
+/** Does the server's subscription do for a consumer that wants `wanted`? Retained messages apart. */
+export function covers(present: SubscriptionRequest, wanted: SubscriptionRequest): boolean {
+  return (
+    present.qos >= wanted.qos &&
+    present.noLocal === wanted.noLocal &&
+    present.retainAsPublished === wanted.retainAsPublished
+  )
+}
+
+function wrong(path: string, expected: string, received: unknown): OptionsError {
+  return new OptionsError(`${path}: ${expected} was expected, but ${String(received)} was given`, {
+    path,
+    expected,
+    received: String(received),
+  })
+}

@@ -1,0 +1,548 @@
+import type { SubscriptionRequest } from '../codec/packet.ts'
+import { ClosedError, type MqttError, OptionsError, QueueFullError, TimeoutError } from '../errors.ts'
+import { AckState } from '../session/inbound-message.ts'
+import type { Timer } from './clock.ts'
+import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
+import type { ClientHost } from './host.ts'
+import type { Message } from './message.ts'
+import { MessageBatches } from './message-batches.ts'
+import { MessageIterator } from './message-iterator.ts'
+import { MessageQueue } from './message-queue.ts'
+import { type OnInvalid, type PayloadCheck, type StandardSchema, Verdict } from './schema.ts'
+import type { Consumer, FilterEntry } from './subscription-registry.ts'
+
+export interface SubscriptionOptions extends FilterOptions {
+  /**
+   * When a QoS 1 or 2 message is acknowledged. `auto`: when the loop asks for the next one, or a turn of the event loop
+   * after it was left. `manual`: by `message.ack()` or `nack()`. `receipt`: as soon as the queue has room for it. @default 'auto'
+   */
+  readonly ack?: 'auto' | 'manual' | 'receipt' | undefined
+  /**
+   * How much may wait for the consumer: messages, or messages and bytes of payload. It bounds QoS 0; QoS 1 and 2 are bounded by
+   * Receive Maximum, since the server stops when so many are unacknowledged. @default { messages: 65536, bytes: 67108864 }
+   */
+  readonly highWaterMark?: number | { readonly messages?: number; readonly bytes?: number } | undefined
+  /** What happens to QoS 0 messages beyond it; `error` ends the subscription with `QueueFullError`. @default 'drop-oldest' */
+  readonly overflow?: 'drop-oldest' | 'drop-newest' | 'error' | undefined
+  /** Any Standard Schema (zod, valibot, arktype ...) for the payload as JSON; what it makes of it is `message.value`. */
+  readonly schema?: StandardSchema | undefined
+  /** What happens to a message whose payload does not fit the schema. @default 'skip' */
+  readonly onInvalid?: OnInvalid | undefined
+  /** Ends the subscription, as `close()` does. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How one filter was answered. */
+export interface FilterOutcome {
+  readonly filter: string
+  /** As in SUBACK: 0..2 granted, 0x80 and up refused. */
+  readonly reasonCode: number
+  /** `undefined` when refused. */
+  readonly grantedQos: 0 | 1 | 2 | undefined
+}
+
+export interface TakeOptions {
+  /** Rejects with its reason and ends the subscription. */
+  readonly signal?: AbortSignal | undefined
+  /** Rejects with `TimeoutError` after so many milliseconds and ends the subscription. @default never */
+  readonly timeoutMs?: number | undefined
+}
+
+/** What a subscription needs of the router. */
+export interface SubscriptionHome {
+  readonly host: ClientHost
+  /** How often SUBSCRIBE was sent; see `SubscriptionRegistry`. */
+  readonly subscribes: number
+  /** Takes a subscription out, gives back what it has not handed out, and unsubscribes. Calls back with the outcome. */
+  leave(subscription: Subscription<Message>, unread: readonly Message[], settled: () => void): void
+}
+
+const DEFAULT_MESSAGES = 65_536
+const DEFAULT_BYTES = 67_108_864
+/** From here on the queue is a backlog: messages stop holding the whole received chunk alive. */
+const BACKLOG = 1_024
+/** Topics of retained messages that are remembered, so that a later SUBSCRIBE does not bring them again. */
+const RETAINED_TOPICS = 10_000
+
+/** @internal A consumer that waits for a message. */
+export interface Waiting {
+  resolve(message: Message): void
+  /** There will be none. */
+  end(error: Error | undefined): void
+}
+
+/**
+ * The messages of one or several filters, as an async iterable. It exists, with its queue, from the call on, and survives
+ * reconnects. Leaving the loop (`break`, `return`, an exception), `close()`, `await using` and `signal` end it; when
+ * nobody else of the client needs the filters, they are unsubscribed from.
+ *
+ * Several loops over one subscription share its messages: each message goes to one of them, and the subscription ends
+ * when the last loop is left. A client that ends in an error ends the loop with that error, after what had been
+ * received; a client that was closed ends it in peace.
+ */
+export class Subscription<M extends Message<unknown, unknown> = Message>
+  implements AsyncIterable<M>, AsyncDisposable, Consumer
+{
+  readonly filters: readonly string[]
+  /** @internal */
+  readonly requests: readonly SubscriptionRequest[]
+  /** @internal */
+  readonly parse: ((topic: string) => unknown) | undefined
+  /** @internal */
+  readonly autoAck: boolean
+  /** @internal */
+  delivery = 0
+  readonly #home: SubscriptionHome
+  readonly #receipt: boolean
+  readonly #maxMessages: number
+  readonly #maxBytes: number
+  readonly #overflow: 'drop-oldest' | 'drop-newest' | 'error'
+  readonly #check: PayloadCheck | undefined
+  readonly #queue = new MessageQueue()
+  readonly #waiting: Waiting[] = []
+  readonly #unsettled: Set<string>
+  readonly #granted: FilterOutcome[] = []
+  readonly #signal: AbortSignal | undefined
+  #ready: Promise<readonly FilterOutcome[]> | undefined
+  #resolveReady: ((outcomes: readonly FilterOutcome[]) => void) | undefined
+  #rejectReady: ((error: unknown) => void) | undefined
+  #readyError: unknown
+  #closed: Promise<void> | undefined
+  /** Loops that have begun and have not been left. */
+  #loops = 0
+  #started = false
+  #ended = false
+  #error: Error | undefined
+  #gap = false
+  #joined = 0
+  #retained: Set<string> | undefined
+  #dropped = 0
+
+  /** @internal Made by `client.messages()`. */
+  constructor(
+    home: SubscriptionHome,
+    filters: readonly string[],
+    options: SubscriptionOptions,
+    parse: ((topic: string) => unknown) | undefined,
+    check: PayloadCheck | undefined,
+  ) {
+    const distinct = [...new Set(filters)]
+    if (distinct.length === 0) {
+      throw new OptionsError('filters: at least one topic filter was expected', { path: 'filters' })
+    }
+    this.#home = home
+    this.filters = distinct
+    this.requests = distinct.map((filter, index) =>
+      toSubscriptionRequest(filter, options, filters.length === 1 ? 'filter' : `filters[${index}]`),
+    )
+    this.parse = parse
+    this.autoAck = oneOf('ack', options.ack, ['auto', 'manual', 'receipt']) === 'auto'
+    this.#receipt = options.ack === 'receipt'
+    const mark = options.highWaterMark
+    const marks = typeof mark === 'number' ? { messages: mark } : (mark ?? {})
+    this.#maxMessages = positive('highWaterMark.messages', marks.messages, DEFAULT_MESSAGES)
+    this.#maxBytes = positive('highWaterMark.bytes', marks.bytes, DEFAULT_BYTES)
+    this.#overflow = oneOf('overflow', options.overflow, ['drop-oldest', 'drop-newest', 'error'])
+    this.#check = check
+    this.#unsettled = new Set(distinct)
+    this.#signal = options.signal
+  }
+
+  /**
+   * Resolves with the server's answer per filter. Rejects with `SubscribeError` when one is refused, which ends the
+   * subscription, and with what ended it before an answer came.
+   */
+  get ready(): Promise<readonly FilterOutcome[]> {
+    if (this.#ready === undefined) {
+      this.#ready = new Promise((resolve, reject) => {
+        if (this.#unsettled.size === 0) resolve(this.#granted)
+        else if (this.#ended) reject(this.#readyError)
+        else {
+          this.#resolveReady = resolve
+          this.#rejectReady = reject
+        }
+      })
+      // The same failure ends the loop, so that nothing is lost when nobody awaits this one.
+      this.#ready.catch(() => {})
+    }
+    return this.#ready
+  }
+
+  /** Messages that have been received and not yet asked for. */
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  /** QoS 0 messages that were dropped because the consumer was too slow. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  [Symbol.asyncIterator](): MessageIterator<M> {
+    return new MessageIterator<M>(this)
+  }
+
+  /**
+   * All messages that are there, at once: for consumers that work through many. With `ack: 'auto'` a batch is acknowledged
+   * when the next one is asked for.
+   */
+  batches(): MessageBatches<M> {
+    return new MessageBatches<M>(this)
+  }
+
+  /**
+   * The next `count` messages, then ends the subscription. Resolves with fewer when it ends before.
+   *
+   * @throws OptionsError unless `count` is a positive integer
+   */
+  async take(count: number, options: TakeOptions = {}): Promise<M[]> {
+    positive('count', count, 1)
+    options.signal?.throwIfAborted()
+    const iterator = this[Symbol.asyncIterator]()
+    const taken: M[] = []
+    const limit = new TakeLimit(this.#home.host, options, `${count} messages on ${this.#describe()}`, (error) => {
+      this.stop(error)
+    })
+    try {
+      while (taken.length < count) {
+        const { done, value } = await iterator.next()
+        if (done === true) break
+        taken.push(value)
+      }
+      if (limit.error !== undefined && taken.length < count) throw limit.error
+      return taken
+    } finally {
+      limit.clear()
+      await iterator.return()
+    }
+  }
+
+  /**
+   * The next message, then ends the subscription. Rejects with `ClosedError` when it ends before.
+   */
+  async first(options: TakeOptions = {}): Promise<M> {
+    const [message] = await this.take(1, options)
+    if (message === undefined) throw new ClosedError(`The subscription to ${this.#describe()} ended without a message`)
+    return message
+  }
+
+  /** The messages as a web stream. It asks for a message when its reader does; cancelling it ends the subscription. */
+  toReadableStream(): ReadableStream<M> {
+    const iterator = this[Symbol.asyncIterator]()
+    return new ReadableStream<M>(
+      {
+        async pull(controller) {
+          const { done, value } = await iterator.next()
+          if (done === true) controller.close()
+          else controller.enqueue(value)
+        },
+        async cancel() {
+          await iterator.return()
+        },
+      },
+      // Nothing is asked for ahead: what was asked for counts as worked on.
+      { highWaterMark: 0 },
+    )
+  }
+
+  /**
+   * Ends it: loops end when their body is done, QoS 0 messages that nobody has asked for are forgotten, and those of QoS 1
+   * and 2 stay unacknowledged for whoever subscribes next. Resolves when the server has answered the UNSUBSCRIBE, or at
+   * once when none is needed or can be sent. Idempotent; never rejects.
+   */
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => this.#leave(resolve))
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- for the iterators ----
+
+  /** @internal A loop has asked for the first time. */
+  begin(): void {
+    this.#started = true
+    this.#loops += 1
+  }
+
+  /** @internal A loop was left. */
+  finish(): void {
+    this.#loops -= 1
+    if (this.#loops <= 0) this.#leave(undefined)
+  }
+
+  /** @internal Whether nothing will follow what is queued. */
+  get isEnded(): boolean {
+    return this.#ended
+  }
+
+  /** @internal How it ended. */
+  get error(): Error | undefined {
+    return this.#error
+  }
+
+  /** @internal */
+  get check(): PayloadCheck | undefined {
+    return this.#check
+  }
+
+  /** @internal The next message that is there. */
+  shift(): Message | undefined {
+    const message = this.#queue.shift()
+    if (message !== undefined && this.#receipt && message.isOwed) message.settle(0)
+    return message
+  }
+
+  /** @internal */
+  shiftAll(): Message[] {
+    const messages = this.#queue.takeAll()
+    if (this.#receipt) for (const message of messages) if (message.isOwed) message.settle(0)
+    return messages
+  }
+
+  /** @internal */
+  wait(waiting: Waiting): void {
+    this.#waiting.push(waiting)
+  }
+
+  /** @internal What to do with a message whose payload did not fit. An error ends the loop. */
+  invalid(message: Message, verdict: Verdict): Error | undefined {
+    const { host } = this.#home
+    if (verdict.onInvalid === 'throw') {
+      // The loop ends here, as by an exception in its body.
+      const error = verdict.error
+      host.clock.later(() => message.settle(0))
+      this.fail(error)
+      return error
+    }
+    host.dropped(message, verdict.error.message)
+    if (!message.handled) message.settle(verdict.onInvalid === 'nack' ? 0x99 : 0)
+    return undefined
+  }
+
+  /** @internal Acknowledges in a later turn, which an uncaught exception of this one does not live to see. */
+  settleLater(messages: readonly Message[]): void {
+    this.#home.host.clock.later(() => {
+      for (const message of messages) message.settle(0)
+    })
+  }
+
+  // ---- for the router ----
+
+  /** @internal Once, when the router has it. */
+  joined(): void {
+    this.#joined = this.#home.subscribes
+    const signal = this.#signal
+    if (signal === undefined) return
+    if (signal.aborted) this.#onAbort()
+    else signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** @internal */
+  accept(message: Message): void {
+    message.owner = this
+    if (message.afterGap !== this.#gap) message.afterGap = this.#gap
+    this.#gap = false
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) {
+      if (this.#receipt && message.qos > 0) message.settle(0)
+      waiting.resolve(message)
+      return
+    }
+    const queue = this.#queue
+    if (queue.length >= BACKLOG) detach(message)
+    queue.push(message)
+    if (message.qos > 0) {
+      // Receipt stops where the queue is full: the acknowledgement then waits until the message is asked for.
+      if (this.#receipt && queue.length <= this.#maxMessages) message.settle(0)
+    } else if (queue.looseMessages > this.#maxMessages || queue.looseBytes > this.#maxBytes) this.#spill(message)
+  }
+
+  /** @internal */
+  settle(message: Message, reasonCode: number): void {
+    this.#home.host.acknowledge(message, reasonCode)
+  }
+
+  /** @internal */
+  wantsRetained(message: Message, entry: FilterEntry): boolean {
+    // With Retain As Published the flag says nothing about why the message was sent.
+    if (entry.request.retainAsPublished === true) return true
+    const handling = this.requests[0]?.retainHandling
+    if (handling === 2) return false
+    if (handling === 1 && this.#unsettled.size === 0 && this.#joined !== this.#home.subscribes) {
+      return this.#remember(message.topic)
+    }
+    const before = this.#retained?.has(message.topic) === true
+    if (before && this.#joined !== this.#home.subscribes) return false
+    this.#remember(message.topic)
+    return true
+  }
+
+  /** @internal */
+  granted(filter: string, reasonCode: number): void {
+    if (!this.#unsettled.delete(filter)) return
+    this.#granted.push({ filter, reasonCode, grantedQos: reasonCode as 0 | 1 | 2 })
+    if (this.#unsettled.size === 0) this.#resolveReady?.(this.#granted)
+  }
+
+  /** @internal */
+  refused(_filter: string, error: MqttError): void {
+    if (this.#ended) return
+    const unseen = this.#ready === undefined && !this.#started
+    this.fail(error)
+    if (unseen) this.#home.host.report(error)
+  }
+
+  /** @internal The session was lost: what comes next may follow a gap. */
+  sessionLost(): void {
+    this.#retained = undefined
+    if (this.#unsettled.size < this.requests.length) this.#gap = true
+  }
+
+  /** @internal Ends it with an error that the loop sees after what is queued. */
+  fail(error: Error): void {
+    if (this.#ended) return
+    this.#end(error, error)
+    this.#home.leave(this as unknown as Subscription<Message>, [], () => {})
+  }
+
+  /** @internal Ends it at once, as `close` does; an error is for `ready` alone. */
+  stop(reason: unknown): void {
+    this.#readyError ??= reason
+    void this.close()
+  }
+
+  /** @internal The client has ended. What it can no longer acknowledge the server delivers again, so it is not handed out. */
+  clientEnded(error: MqttError | undefined): void {
+    if (this.#ended) return
+    for (const message of this.#queue.takeAll()) {
+      if (message.qos === 0 || message.handled || message.ackState === AckState.none) this.#queue.push(message)
+    }
+    this.#end(error, error ?? new ClosedError('The client is closed'))
+  }
+
+  // ---- parts ----
+
+  #leave(settled: (() => void) | undefined): void {
+    if (this.#ended) {
+      this.#queue.takeAll()
+      settled?.()
+      return
+    }
+    const unread = this.#queue.takeAll()
+    this.#end(undefined, this.#readyError ?? new ClosedError(`The subscription to ${this.#describe()} was closed`))
+    this.#home.leave(this as unknown as Subscription<Message>, unread, settled ?? (() => {}))
+  }
+
+  #end(error: Error | undefined, readyError: unknown): void {
+    this.#ended = true
+    this.#error = error
+    this.#readyError ??= readyError
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#unsettled.size > 0) this.#rejectReady?.(this.#readyError)
+    for (const waiting of this.#waiting.splice(0)) waiting.end(error)
+  }
+
+  readonly #onAbort = (): void => {
+    this.stop(this.#signal?.reason)
+  }
+
+  #spill(newest: Message): void {
+    const { host } = this.#home
+    if (this.#overflow === 'error') {
+      this.fail(
+        new QueueFullError(
+          `The consumer of ${this.#describe()} is too slow: ${this.#queue.looseMessages} messages of QoS 0 are waiting`,
+        ),
+      )
+      return
+    }
+    if (this.#overflow === 'drop-newest') {
+      this.#queue.dropNewest()
+      this.#dropped += 1
+      host.dropped(newest, 'the queue of its subscription is full')
+      return
+    }
+    while (this.#queue.looseMessages > this.#maxMessages || this.#queue.looseBytes > this.#maxBytes) {
+      const oldest = this.#queue.dropOldest()
+      if (oldest === undefined) return
+      this.#dropped += 1
+      host.dropped(oldest, 'the queue of its subscription is full')
+    }
+  }
+
+  #remember(topic: string): boolean {
+    this.#retained ??= new Set()
+    if (this.#retained.size < RETAINED_TOPICS) this.#retained.add(topic)
+    return true
+  }
+
+  #describe(): string {
+    return this.filters.map((filter) => `"${filter}"`).join(', ')
+  }
+}
+
+/** A small payload must not keep alive the chunk that it came in with others, once it has to wait. */
+function detach(message: Message): void {
+  const { payload } = message
+  if (payload.byteLength * 4 < payload.buffer.byteLength) message.payload = message.copy()
+}
+
+/** The deadline and the signal of `take`. */
+class TakeLimit {
+  error: unknown
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: Timer | undefined
+  readonly #stop: (error: unknown) => void
+
+  constructor(host: ClientHost, options: TakeOptions, what: string, stop: (error: unknown) => void) {
+    this.#stop = stop
+    this.#signal = options.signal
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    const { timeoutMs } = options
+    if (timeoutMs !== undefined) {
+      this.#timer = host.clock.setTimer(() => {
+        this.#fail(new TimeoutError(`There were not ${what} within ${timeoutMs} ms`))
+      }, timeoutMs)
+    }
+  }
+
+  clear(): void {
+    this.#timer?.cancel()
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  readonly #onAbort = (): void => {
+    this.#fail(this.#signal?.reason)
+  }
+
+  #fail(error: unknown): void {
+    this.error = error
+    this.#stop(error)
+  }
+}
+
+function positive(path: string, value: number | undefined, otherwise: number): number {
+  if (value === undefined) return otherwise
+  if (typeof value === 'number' && value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) {
+    return value
+  }
+  throw new OptionsError(`${path}: a positive integer was expected, but ${String(value)} was given`, {
+    path,
+    expected: 'a positive integer',
+    received: String(value),
+  })
+}
+
+function oneOf<const T extends string>(path: string, value: T | undefined, choices: readonly [T, ...T[]]): T {
+  if (value === undefined) return choices[0]
+  if (choices.includes(value)) return value
+  const expected = choices.map((choice) => `"${choice}"`).join(', ')
+  throw new OptionsError(`${path}: one of ${expected} was expected, but ${String(value)} was given`, {
+    path,
+    expected,
+    received: String(value),
+  })
+}
