@@ -18,7 +18,11 @@ export interface FilterOptions {
 }
 
 /** @throws OptionsError */
-export function toSubscriptionRequest(filter: string, options: FilterOptions, path: string): SubscriptionRequest {
+export function toSubscriptionRequest(
+  filter: string,
+  options: FilterOptions,
+  path: string,
+): SubscriptionRequest {
   checkTopicFilter(filter, path)
   const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options
   if (qos !== 0 && qos !== 1 && qos !== 2) throw wrong('qos', '0, 1 or 2', qos)

@@ -2,7 +2,7 @@ import type { MqttError } from '../errors.ts'
 import type { SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
 import type { Clock } from './clock.ts'
-import type { Message } from './message.ts'
+import type { AnyMessage } from './message.ts'
 import type { Payload } from './payload.ts'
 import type { Publication, PublishOptions } from './publication.ts'
 
@@ -20,9 +20,9 @@ export interface ClientHost {
   subscribe(command: SubscribeCommand): void
   unsubscribe(command: UnsubscribeCommand): void
   /** Pays what is owed for a message (0 = success). Harmless when nothing is owed (any more). */
-  acknowledge(message: Message, reasonCode: number): void
+  acknowledge(message: AnyMessage, reasonCode: number): void
   /** The one place for failures that no promise of a user carries: counted, logged, and emitted as `error`. */
   report(error: MqttError): void
   /** A received message that no consumer will see: counted and emitted as `dropped`. */
-  dropped(message: Message, reason: string): void
+  dropped(message: AnyMessage, reason: string): void
 }

@@ -1,4 +1,4 @@
-import type { Message } from './message.ts'
+import type { AnyMessage } from './message.ts'
 
 const SMALLEST = 16
 
@@ -7,7 +7,7 @@ const SMALLEST = 16
  * gives its memory back when it runs empty. QoS 0 messages are counted apart, since only they may be dropped.
  */
 export class MessageQueue {
-  #ring: (Message | undefined)[] = new Array<Message | undefined>(SMALLEST)
+  #ring: (AnyMessage | undefined)[] = new Array<AnyMessage | undefined>(SMALLEST)
   /** Absolute positions: `#head` of the first, `#tail` behind the last. They index the ring modulo its length. */
   #head = 0
   #tail = 0
@@ -31,7 +31,7 @@ export class MessageQueue {
     return this.#looseBytes
   }
 
-  push(message: Message): void {
+  push(message: AnyMessage): void {
     if (this.#tail - this.#head === this.#ring.length) this.#grow()
     this.#ring[this.#tail & (this.#ring.length - 1)] = message
     this.#tail += 1
@@ -42,7 +42,7 @@ export class MessageQueue {
     }
   }
 
-  shift(): Message | undefined {
+  shift(): AnyMessage | undefined {
     while (this.#head !== this.#tail) {
       const index = this.#head & (this.#ring.length - 1)
       const message = this.#ring[index]
@@ -59,7 +59,7 @@ export class MessageQueue {
   }
 
   /** Takes the oldest QoS 0 message out, wherever it stands. Each position is looked at once, so it costs O(1) in the long run. */
-  dropOldest(): Message | undefined {
+  dropOldest(): AnyMessage | undefined {
     if (this.#looseMessages === 0) return undefined
     if (this.#firstLoose < this.#head) this.#firstLoose = this.#head
     for (; this.#firstLoose < this.#tail; this.#firstLoose += 1) {
@@ -76,9 +76,20 @@ export class MessageQueue {
     return undefined
   }
 
+  /** Takes back the message that was pushed last. */
+  dropNewest(): void {
+    const index = (this.#tail - 1) & (this.#ring.length - 1)
+    const message = this.#ring[index]
+    if (message === undefined) return
+    this.#ring[index] = undefined
+    this.#tail -= 1
+    this.#length -= 1
+    if (message.qos === 0) this.#forget(message)
+  }
+
   /** Everything, in order; the queue is empty afterwards. */
-  takeAll(): Message[] {
-    const messages: Message[] = []
+  takeAll(): AnyMessage[] {
+    const messages: AnyMessage[] = []
     for (let position = this.#head; position !== this.#tail; position += 1) {
       const message = this.#ring[position & (this.#ring.length - 1)]
       if (message !== undefined) messages.push(message)
@@ -91,7 +102,7 @@ export class MessageQueue {
     return messages
   }
 
-  #forget(message: Message): void {
+  #forget(message: AnyMessage): void {
     this.#looseMessages -= 1
     this.#looseBytes -= message.payload.byteLength
   }
@@ -107,14 +118,14 @@ export class MessageQueue {
     this.#head = 0
     this.#tail = 0
     this.#firstLoose = 0
-    if (this.#ring.length > 1024) this.#ring = new Array<Message | undefined>(SMALLEST)
+    if (this.#ring.length > 1024) this.#ring = new Array<AnyMessage | undefined>(SMALLEST)
   }
 
   #grow(): void {
     const old = this.#ring
     // Messages that were dropped from the middle have left gaps: half of them are worth moving together.
     const size = this.#length * 2 <= old.length ? old.length : old.length * 2
-    const ring = new Array<Message | undefined>(size)
+    const ring = new Array<AnyMessage | undefined>(size)
     let at = 0
     for (let position = this.#head; position !== this.#tail; position += 1) {
       const message = old[position & (old.length - 1)]

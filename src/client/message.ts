@@ -1,7 +1,11 @@
+import type { PublishProperties } from '../codec/packet.ts'
 import { MqttError, OptionsError } from '../errors.ts'
 import { AckState, InboundMessage } from '../session/inbound-message.ts'
 import { captureWildcards } from '../topic/match.ts'
 import { isRefusalCode } from './refusal-code.ts'
+
+/** A received message of whatever subscription. */
+export type AnyMessage = Message<unknown, unknown>
 
 /** Whoever a message was handed to, as the message needs to know it. */
 export interface MessageOwner {
@@ -10,12 +14,12 @@ export interface MessageOwner {
   /** Names of the levels of a typed topic. */
   readonly parse: ((topic: string) => unknown) | undefined
   /** Pays what is owed to the server. */
-  settle(message: Message, reasonCode: number): void
+  settle(message: AnyMessage, reasonCode: number): void
 }
 
 /** The account of a message that several consumers have: it is acknowledged when the last is done with it. */
 export interface SharedDelivery {
-  readonly message: Message
+  readonly message: AnyMessage
   remaining: number
   /** The first failure that a consumer reported; 0 = none. */
   reasonCode: number
@@ -39,6 +43,13 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
   handled: boolean = false
   /** What the schema of the subscription made of the payload; `undefined` without a schema. */
   value: Value = undefined as Value
+
+  /** MQTT 5 properties as on the wire, decoded when first read; empty in 3.x and when there are none. */
+  override get properties(): PublishProperties {
+    // What the decoder keeps in private fields, an inheriting object has not.
+    const origin = this.shared?.message
+    return origin === undefined || origin === (this as unknown) ? super.properties : origin.properties
+  }
 
   /**
    * What the wildcards of the filter matched, in their order; `#` gives the remaining levels as one string. For a

@@ -1,13 +1,18 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
 import { type MqttError, SubscribeError, UnsubscribeError } from '../errors.ts'
-import type { FilterResult, SubscribeCommand, SubscribeOutcome, UnsubscribeCommand } from '../session/command.ts'
+import type {
+  FilterResult,
+  SubscribeCommand,
+  SubscribeOutcome,
+  UnsubscribeCommand,
+} from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
 import { matchesFilter } from '../topic/match.ts'
-import { isSharedFilter } from '../topic/topic-filter.ts'
 import { SubscriptionTrie } from '../topic/subscription-trie.ts'
+import { isSharedFilter } from '../topic/topic-filter.ts'
 import { covers, mergeRequests } from './filter-options.ts'
 import type { ClientHost } from './host.ts'
-import type { Message, MessageOwner } from './message.ts'
+import type { AnyMessage, MessageOwner } from './message.ts'
 
 /**
  * What is wanted from the server, per filter and with everybody who wants it. The server keeps one subscription per
@@ -28,9 +33,9 @@ export interface Claim {
 
 /** A claim that messages are handed to. */
 export interface Consumer extends Claim, MessageOwner {
-  accept(message: Message): void
+  accept(message: AnyMessage): void
   /** Whether a retained message on this topic, sent because somebody subscribed, is for this consumer. */
-  wantsRetained(message: Message, entry: FilterEntry): boolean
+  wantsRetained(message: AnyMessage, entry: FilterEntry): boolean
   /** The delivery that it was last looked at for, so that it sees each message once. */
   delivery: number
 }
@@ -127,14 +132,15 @@ export class SubscriptionRegistry {
   /**
    * Finds which filters a message is meant for: by its Subscription Identifiers where it has some, else by its topic.
    */
-  find(message: Message, into: FilterEntry[]): Route {
+  find(message: AnyMessage, into: FilterEntry[]): Route {
     const identifiers = message.subscriptionIdentifiers
     if (identifiers !== undefined) {
       let retired = false
       for (const identifier of identifiers) {
         const entry = this.#byIdentifier.get(identifier)
         if (entry !== undefined && this.#fits(entry, message)) into.push(entry)
-        else if (!this.#inherited && identifier >= this.#firstIdentifier && identifier < this.#nextIdentifier) retired = true
+        else if (!this.#inherited && identifier >= this.#firstIdentifier && identifier < this.#nextIdentifier)
+          retired = true
       }
       if (into.length > 0) return identifiers.length === 1 ? Route.copy : Route.single
       // A copy for somebody who has gone: others have their own.
@@ -143,7 +149,7 @@ export class SubscriptionRegistry {
     return this.#trie.match(message.topic, into) > 0 ? Route.single : Route.none
   }
 
-  #fits(entry: FilterEntry, message: Message): boolean {
+  #fits(entry: FilterEntry, message: AnyMessage): boolean {
     return this.#inherited !== true || matchesFilter(entry.filter, message.topic)
   }
 
@@ -162,7 +168,8 @@ export class SubscriptionRegistry {
       const entry = this.#entries.get(filter)
       if (entry === undefined) continue
       if (reasonCode < 0x80) entry.grantedCode = reasonCode
-      else this.#refuse(entry, refusal(filter, reasonCode, undefined, 'again, after the session was lost,'))
+      else
+        this.#refuse(entry, refusal(filter, reasonCode, undefined, 'again, after the session was lost,'), [])
     }
   }
 
@@ -192,41 +199,41 @@ export class SubscriptionRegistry {
     for (const [index, entry] of round.entries.entries()) {
       if (entry.round !== round) continue
       entry.round = undefined
-      if (this.#entries.get(entry.filter) !== entry) continue
+      const waiting = round.waiting.filter((claim) => requestFor(claim, entry.filter) !== undefined)
       const reasonCode = outcome instanceof Error ? 0x80 : (outcome.results[index]?.reasonCode ?? 0x80)
       if (reasonCode < 0x80) {
         entry.grantedCode = reasonCode
-        for (const claim of round.waiting) if (entry.has(claim)) claim.granted(entry.filter, reasonCode)
+        for (const claim of waiting) claim.granted(entry.filter, reasonCode)
         continue
       }
       const error =
         outcome instanceof Error
           ? outcome
           : refusal(entry.filter, reasonCode, outcome.properties?.reasonString, undefined, outcome)
-      this.#refuseRound(entry, round, error)
+      // Given up before the answer: nobody but those who wait for it is concerned.
+      if (this.#entries.get(entry.filter) === entry) this.#refuseRound(entry, waiting, error)
+      else for (const claim of waiting) claim.refused(entry.filter, error)
     }
   }
 
   /** A renewal that is refused ends those who asked for it; for the others the old subscription is asked for again. */
-  #refuseRound(entry: FilterEntry, round: Round, error: MqttError): void {
-    const rejected = round.waiting.filter((claim) => entry.has(claim))
+  #refuseRound(entry: FilterEntry, rejected: readonly Claim[], error: MqttError): void {
     const others = entry.claims().filter((claim) => !rejected.includes(claim))
     if (rejected.length === 0 || others.length === 0 || this.#host.ended !== undefined) {
-      this.#refuse(entry, error)
+      this.#refuse(entry, error, rejected)
       return
     }
     for (const claim of rejected) {
       entry.leave(claim)
       claim.refused(entry.filter, error)
     }
-    entry.request = others.map((claim) => requestFor(claim, entry.filter)).reduce(mergeRequests)
+    entry.request = others.flatMap((claim) => requestFor(claim, entry.filter) ?? []).reduce(mergeRequests)
     this.#ask([entry], undefined)
   }
 
-  #refuse(entry: FilterEntry, error: MqttError): void {
+  #refuse(entry: FilterEntry, error: MqttError, waiting: readonly Claim[]): void {
     this.#drop(entry)
-    const claims = entry.claims()
-    for (const claim of claims) claim.refused(entry.filter, error)
+    for (const claim of new Set([...entry.claims(), ...waiting])) claim.refused(entry.filter, error)
   }
 
   #drop(entry: FilterEntry): void {
@@ -277,10 +284,6 @@ export class FilterEntry {
     return this.plain === undefined ? [...this.consumers] : [...this.consumers, this.plain]
   }
 
-  has(claim: Claim): boolean {
-    return this.plain === claim || (this.consumers as readonly Claim[]).includes(claim)
-  }
-
   join(claim: Claim, consumer: Consumer | undefined): void {
     if (consumer === undefined) this.plain = claim
     else this.consumers.push(consumer)
@@ -316,7 +319,11 @@ class Round implements SubscribeCommand {
   readonly waiting: Claim[] = []
   readonly #registry: SubscriptionRegistry
 
-  constructor(registry: SubscriptionRegistry, entries: readonly FilterEntry[], subscriptionIdentifier: number) {
+  constructor(
+    registry: SubscriptionRegistry,
+    entries: readonly FilterEntry[],
+    subscriptionIdentifier: number,
+  ) {
     this.#registry = registry
     this.entries = entries
     this.filters = entries.map((entry) => entry.request)
@@ -342,10 +349,8 @@ class Unsubscribing implements UnsubscribeCommand {
   }
 }
 
-function requestFor(claim: Claim, filter: string): SubscriptionRequest {
-  const found = claim.requests.find((request) => request.filter === filter)
-  if (found === undefined) throw new Error(`unreachable: the claim has no request for ${filter}`)
-  return found
+function requestFor(claim: Claim, filter: string): SubscriptionRequest | undefined {
+  return claim.requests.find((request) => request.filter === filter)
 }
 
 function refusal(

@@ -4,11 +4,11 @@ import { AckState } from '../session/inbound-message.ts'
 import type { Timer } from './clock.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
 import type { ClientHost } from './host.ts'
-import type { Message } from './message.ts'
+import type { AnyMessage, Message } from './message.ts'
 import { MessageBatches } from './message-batches.ts'
 import { MessageIterator } from './message-iterator.ts'
 import { MessageQueue } from './message-queue.ts'
-import { type OnInvalid, type PayloadCheck, type StandardSchema, Verdict } from './schema.ts'
+import type { OnInvalid, PayloadCheck, StandardSchema, Verdict } from './schema.ts'
 import type { Consumer, FilterEntry } from './subscription-registry.ts'
 
 export interface SubscriptionOptions extends FilterOptions {
@@ -54,19 +54,23 @@ export interface SubscriptionHome {
   /** How often SUBSCRIBE was sent; see `SubscriptionRegistry`. */
   readonly subscribes: number
   /** Takes a subscription out, gives back what it has not handed out, and unsubscribes. Calls back with the outcome. */
-  leave(subscription: Subscription<Message>, unread: readonly Message[], settled: () => void): void
+  leave(subscription: Subscription<AnyMessage>, unread: readonly AnyMessage[], settled: () => void): void
 }
 
 const DEFAULT_MESSAGES = 65_536
 const DEFAULT_BYTES = 67_108_864
 /** From here on the queue is a backlog: messages stop holding the whole received chunk alive. */
 const BACKLOG = 1_024
+/** Larger payloads are most of their chunk. */
+const BACKLOG_COPY = 16_384
 /** Topics of retained messages that are remembered, so that a later SUBSCRIBE does not bring them again. */
 const RETAINED_TOPICS = 10_000
 
 /** @internal A consumer that waits for a message. */
 export interface Waiting {
-  resolve(message: Message): void
+  /** The loop that waits. */
+  readonly owner: object
+  resolve(message: AnyMessage): void
   /** There will be none. */
   end(error: Error | undefined): void
 }
@@ -80,7 +84,7 @@ export interface Waiting {
  * when the last loop is left. A client that ends in an error ends the loop with that error, after what had been
  * received; a client that was closed ends it in peace.
  */
-export class Subscription<M extends Message<unknown, unknown> = Message>
+export class Subscription<M extends AnyMessage = Message>
   implements AsyncIterable<M>, AsyncDisposable, Consumer
 {
   readonly filters: readonly string[]
@@ -200,9 +204,14 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
     options.signal?.throwIfAborted()
     const iterator = this[Symbol.asyncIterator]()
     const taken: M[] = []
-    const limit = new TakeLimit(this.#home.host, options, `${count} messages on ${this.#describe()}`, (error) => {
-      this.stop(error)
-    })
+    const limit = new TakeLimit(
+      this.#home.host,
+      options,
+      `${count} messages on ${this.#describe()}`,
+      (error) => {
+        this.stop(error)
+      },
+    )
     try {
       while (taken.length < count) {
         const { done, value } = await iterator.next()
@@ -222,7 +231,8 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
    */
   async first(options: TakeOptions = {}): Promise<M> {
     const [message] = await this.take(1, options)
-    if (message === undefined) throw new ClosedError(`The subscription to ${this.#describe()} ended without a message`)
+    if (message === undefined)
+      throw new ClosedError(`The subscription to ${this.#describe()} ended without a message`)
     return message
   }
 
@@ -289,14 +299,14 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
   }
 
   /** @internal The next message that is there. */
-  shift(): Message | undefined {
+  shift(): AnyMessage | undefined {
     const message = this.#queue.shift()
     if (message !== undefined && this.#receipt && message.isOwed) message.settle(0)
     return message
   }
 
   /** @internal */
-  shiftAll(): Message[] {
+  shiftAll(): AnyMessage[] {
     const messages = this.#queue.takeAll()
     if (this.#receipt) for (const message of messages) if (message.isOwed) message.settle(0)
     return messages
@@ -307,8 +317,15 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
     this.#waiting.push(waiting)
   }
 
+  /** @internal The loop was left while it waited. */
+  stopWaiting(owner: object): void {
+    for (let index = this.#waiting.length - 1; index >= 0; index--) {
+      if (this.#waiting[index]?.owner === owner) this.#waiting.splice(index, 1)[0]?.end(undefined)
+    }
+  }
+
   /** @internal What to do with a message whose payload did not fit. An error ends the loop. */
-  invalid(message: Message, verdict: Verdict): Error | undefined {
+  invalid(message: AnyMessage, verdict: Verdict): Error | undefined {
     const { host } = this.#home
     if (verdict.onInvalid === 'throw') {
       // The loop ends here, as by an exception in its body.
@@ -323,7 +340,7 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
   }
 
   /** @internal Acknowledges in a later turn, which an uncaught exception of this one does not live to see. */
-  settleLater(messages: readonly Message[]): void {
+  settleLater(messages: readonly AnyMessage[]): void {
     this.#home.host.clock.later(() => {
       for (const message of messages) message.settle(0)
     })
@@ -341,7 +358,7 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
   }
 
   /** @internal */
-  accept(message: Message): void {
+  accept(message: AnyMessage): void {
     message.owner = this
     if (message.afterGap !== this.#gap) message.afterGap = this.#gap
     this.#gap = false
@@ -352,31 +369,31 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
       return
     }
     const queue = this.#queue
-    if (queue.length >= BACKLOG) detach(message)
+    if (queue.length >= BACKLOG && message.payload.byteLength < BACKLOG_COPY) message.detach()
     queue.push(message)
     if (message.qos > 0) {
       // Receipt stops where the queue is full: the acknowledgement then waits until the message is asked for.
       if (this.#receipt && queue.length <= this.#maxMessages) message.settle(0)
-    } else if (queue.looseMessages > this.#maxMessages || queue.looseBytes > this.#maxBytes) this.#spill(message)
+    } else if (queue.looseMessages > this.#maxMessages || queue.looseBytes > this.#maxBytes)
+      this.#spill(message)
   }
 
   /** @internal */
-  settle(message: Message, reasonCode: number): void {
+  settle(message: AnyMessage, reasonCode: number): void {
     this.#home.host.acknowledge(message, reasonCode)
   }
 
   /** @internal */
-  wantsRetained(message: Message, entry: FilterEntry): boolean {
+  wantsRetained(message: AnyMessage, entry: FilterEntry): boolean {
     // With Retain As Published the flag says nothing about why the message was sent.
     if (entry.request.retainAsPublished === true) return true
     const handling = this.requests[0]?.retainHandling
     if (handling === 2) return false
-    if (handling === 1 && this.#unsettled.size === 0 && this.#joined !== this.#home.subscribes) {
-      return this.#remember(message.topic)
-    }
+    if (handling === 1 && entry.consumers[0] !== this) return false
     const before = this.#retained?.has(message.topic) === true
     if (before && this.#joined !== this.#home.subscribes) return false
-    this.#remember(message.topic)
+    this.#retained ??= new Set()
+    if (this.#retained.size < RETAINED_TOPICS) this.#retained.add(message.topic)
     return true
   }
 
@@ -405,7 +422,7 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
   fail(error: Error): void {
     if (this.#ended) return
     this.#end(error, error)
-    this.#home.leave(this as unknown as Subscription<Message>, [], () => {})
+    this.#home.leave(this, [], () => {})
   }
 
   /** @internal Ends it at once, as `close` does; an error is for `ready` alone. */
@@ -418,7 +435,8 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
   clientEnded(error: MqttError | undefined): void {
     if (this.#ended) return
     for (const message of this.#queue.takeAll()) {
-      if (message.qos === 0 || message.handled || message.ackState === AckState.none) this.#queue.push(message)
+      if (message.qos === 0 || message.handled || message.ackState === AckState.none)
+        this.#queue.push(message)
     }
     this.#end(error, error ?? new ClosedError('The client is closed'))
   }
@@ -432,8 +450,11 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
       return
     }
     const unread = this.#queue.takeAll()
-    this.#end(undefined, this.#readyError ?? new ClosedError(`The subscription to ${this.#describe()} was closed`))
-    this.#home.leave(this as unknown as Subscription<Message>, unread, settled ?? (() => {}))
+    this.#end(
+      undefined,
+      this.#readyError ?? new ClosedError(`The subscription to ${this.#describe()} was closed`),
+    )
+    this.#home.leave(this, unread, settled ?? (() => {}))
   }
 
   #end(error: Error | undefined, readyError: unknown): void {
@@ -449,7 +470,7 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
     this.stop(this.#signal?.reason)
   }
 
-  #spill(newest: Message): void {
+  #spill(newest: AnyMessage): void {
     const { host } = this.#home
     if (this.#overflow === 'error') {
       this.fail(
@@ -473,21 +494,9 @@ export class Subscription<M extends Message<unknown, unknown> = Message>
     }
   }
 
-  #remember(topic: string): boolean {
-    this.#retained ??= new Set()
-    if (this.#retained.size < RETAINED_TOPICS) this.#retained.add(topic)
-    return true
-  }
-
   #describe(): string {
     return this.filters.map((filter) => `"${filter}"`).join(', ')
   }
-}
-
-/** A small payload must not keep alive the chunk that it came in with others, once it has to wait. */
-function detach(message: Message): void {
-  const { payload } = message
-  if (payload.byteLength * 4 < payload.buffer.byteLength) message.payload = message.copy()
 }
 
 /** The deadline and the signal of `take`. */
@@ -526,7 +535,11 @@ class TakeLimit {
 
 function positive(path: string, value: number | undefined, otherwise: number): number {
   if (value === undefined) return otherwise
-  if (typeof value === 'number' && value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) {
+  if (
+    typeof value === 'number' &&
+    value >= 1 &&
+    (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)
+  ) {
     return value
   }
   throw new OptionsError(`${path}: a positive integer was expected, but ${String(value)} was given`, {

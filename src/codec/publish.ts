@@ -4,6 +4,7 @@ import type { ProtocolVersion, PublishContent, PublishProperties, QoS } from './
 import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
 import { viewOf } from './utf8.ts'
 
+const NO_BYTES = new Uint8Array(0)
 const NO_PROPERTIES: PublishProperties = Object.freeze({})
 
 /** Reads properties when they are asked for; they have been checked already, so that it cannot fail. */
@@ -27,9 +28,9 @@ export class PublishPacket {
   topicAlias: number
   /** MQTT 5: those of the subscriptions that the message matched, in their order. */
   subscriptionIdentifiers: readonly number[] | undefined
-  readonly #bytes: Uint8Array
+  #bytes: Uint8Array
   /** Where the Property Length is; -1 = there are none. */
-  readonly #propertiesAt: number
+  #propertiesAt: number
   #properties: PublishProperties | undefined
 
   constructor(
@@ -72,6 +73,19 @@ export class PublishPacket {
       this.#properties = properties
     }
     return properties
+  }
+
+  /** Moves payload and properties to memory of their own, so that keeping the packet does not keep the chunk. */
+  detach(): void {
+    const { payload } = this
+    if (payload.byteLength === payload.buffer.byteLength) return
+    const bytes = this.#bytes
+    if (this.#properties === undefined) {
+      // The payload follows the properties.
+      this.#bytes = new Uint8Array(bytes.subarray(this.#propertiesAt, payload.byteOffset - bytes.byteOffset))
+      this.#propertiesAt = 0
+    } else this.#bytes = NO_BYTES
+    this.payload = new Uint8Array(payload)
   }
 }
 

@@ -1,0 +1,361 @@
+import type { SubscriptionRequest, UserProperties } from '../codec/packet.ts'
+import { ClosedError, MqttError } from '../errors.ts'
+import type { FilterResult } from '../session/command.ts'
+import type { Limits } from '../session/limits.ts'
+import { matchesFilter } from '../topic/match.ts'
+import { checkTopicFilter, isSharedFilter } from '../topic/topic-filter.ts'
+import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
+import { HeldMessages } from './held-messages.ts'
+import type { ClientHost } from './host.ts'
+import type { AnyMessage, MessageOwner } from './message.ts'
+import { PlainSubscription } from './plain-subscription.ts'
+import { payloadCheck } from './schema.ts'
+import {
+  type FilterOutcome,
+  Subscription,
+  type SubscriptionHome,
+  type SubscriptionOptions,
+} from './subscription.ts'
+import {
+  type Consumer,
+  type FilterEntry,
+  Route,
+  SubscriptionRegistry,
+  unsubscribeRefusal,
+} from './subscription-registry.ts'
+
+/** What a subscription can be made of. */
+export interface SubscriptionTarget {
+  readonly filters: readonly string[]
+  readonly parse: ((topic: string) => unknown) | undefined
+  readonly decode: ((message: AnyMessage) => unknown) | undefined
+}
+
+/** One filter with options of its own, for `subscribe()`. */
+export interface FilterRequest extends FilterOptions {
+  readonly filter: string
+}
+
+export interface SubscribeOptions extends FilterOptions {
+  /** MQTT 5.0. */
+  readonly userProperties?: UserProperties | undefined
+  /** Rejects the promise with its reason; the filters stay wanted. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How one filter of an `unsubscribe()` was answered. */
+export interface UnsubscribeOutcome {
+  readonly filter: string
+  /** 0 = done, 0x11 = there was no such subscription. */
+  readonly reasonCode: number
+}
+
+/** Filters that were left and whose stragglers are told from messages that nobody has asked for yet. */
+const LEFT_FILTERS = 1_000
+
+/**
+ * Takes received messages to those who want them: subscriptions, and listeners of the `message` event. What nobody
+ * wants yet is held.
+ *
+ * It runs after the session has returned, so that whatever user code does here finds everything in order.
+ */
+export class MessageRouter implements SubscriptionHome {
+  readonly host: ClientHost
+  readonly #registry: SubscriptionRegistry
+  readonly #held: HeldMessages
+  readonly #subscriptions = new Set<Subscription<AnyMessage>>()
+  readonly #plain = new Set<PlainSubscription>()
+  readonly #left = new Set<string>()
+  /** Work space of `deliver`. */
+  readonly #entries: FilterEntry[] = []
+  readonly #targets: Consumer[] = []
+  #delivery = 0
+  /** The first connection found a session that an earlier process had left. */
+  #inherited: boolean | undefined
+
+  constructor(host: ClientHost) {
+    this.host = host
+    this.#registry = new SubscriptionRegistry(host)
+    this.#held = new HeldMessages(host, () => this.#subscriptions.size > 0)
+  }
+
+  /** How many filters are wanted from the server. */
+  get filters(): number {
+    return this.#registry.size
+  }
+
+  /** Messages that are held because nobody wants them yet. */
+  get held(): number {
+    return this.#held.size
+  }
+
+  /** @internal */
+  get subscribes(): number {
+    return this.#registry.subscribes
+  }
+
+  // ---- what users ask for ----
+
+  /**
+   * @throws OptionsError for wrong filters and options
+   * @throws MqttError when the client has ended
+   */
+  messages(target: SubscriptionTarget, options: SubscriptionOptions): Subscription<AnyMessage> {
+    this.#check()
+    const { schema, onInvalid = 'skip' } = options
+    const decode = target.decode ?? ((message: AnyMessage) => message.json())
+    const check =
+      schema === undefined && target.decode === undefined
+        ? undefined
+        : payloadCheck(schema, onInvalid, decode)
+    const subscription = new Subscription<AnyMessage>(this, target.filters, options, target.parse, check)
+    if (options.signal?.aborted === true) {
+      subscription.stop(options.signal.reason)
+      return subscription
+    }
+    this.#subscriptions.add(subscription)
+    this.#registry.add(subscription, subscription)
+    subscription.joined()
+    for (const filter of subscription.filters) this.#left.delete(filter)
+    for (const message of this.#held.take(subscription.filters)) subscription.accept(message)
+    return subscription
+  }
+
+  /**
+   * Subscribes for the `message` event. Resolves with the outcome per filter.
+   *
+   * @throws SubscribeError when the server refuses all of them
+   */
+  async subscribe(
+    filters: string | FilterRequest | readonly (string | FilterRequest)[],
+    options: SubscribeOptions = {},
+  ): Promise<readonly FilterOutcome[]> {
+    this.#check()
+    options.signal?.throwIfAborted()
+    const list = typeof filters === 'string' || !isList(filters) ? [filters] : filters
+    const requests = new Map<string, SubscriptionRequest>()
+    for (const [index, item] of list.entries()) {
+      const request = typeof item === 'string' ? { filter: item } : item
+      const path = isList(filters) ? `filters[${index}]` : 'filter'
+      requests.set(request.filter, toSubscriptionRequest(request.filter, { ...options, ...request }, path))
+    }
+    const plain = new PlainSubscription(this.host, [...requests.values()], options.signal)
+    this.#plain.add(plain)
+    this.#registry.add(plain, undefined)
+    for (const filter of requests.keys()) this.#left.delete(filter)
+    try {
+      return await plain.outcome
+    } finally {
+      this.#plain.delete(plain)
+    }
+  }
+
+  /**
+   * Ends what `subscribe()` began, or what a kept session still has. Filters that a subscription of `messages()` needs stay.
+   *
+   * @throws UnsubscribeError when the server refuses all of them
+   */
+  unsubscribe(filters: string | readonly string[]): Promise<readonly UnsubscribeOutcome[]> {
+    this.#check()
+    const list = [...new Set(typeof filters === 'string' ? [filters] : filters)]
+    for (const [index, filter] of list.entries()) {
+      checkTopicFilter(filter, list.length === 1 ? 'filter' : `filters[${index}]`)
+    }
+    const asked = list.filter((filter) => this.#registry.removePlain(filter))
+    for (const filter of asked) this.#leave(filter)
+    if (asked.length === 0) return Promise.resolve(list.map((filter) => ({ filter, reasonCode: 0 })))
+    return new Promise((resolve, reject) => {
+      this.#registry.unsubscribe(asked, (outcome) => {
+        if (outcome instanceof Error) {
+          reject(outcome)
+          return
+        }
+        const codes = new Map(outcome.results.map(({ filter, reasonCode }) => [filter, reasonCode]))
+        const results = list.map((filter) => ({ filter, reasonCode: codes.get(filter) ?? 0 }))
+        const [first] = results
+        if (first !== undefined && results.every(({ reasonCode }) => reasonCode >= 0x80)) {
+          reject(unsubscribeRefusal(first.filter, first.reasonCode))
+        } else resolve(results)
+      })
+    })
+  }
+
+  // ---- what the driver tells ----
+
+  /**
+   * Hands a message to everybody who wants it.
+   *
+   * @param listen - emits the `message` event; absent when nobody listens. A listener is a consumer of every message, done with
+   *   it when it has returned
+   */
+  deliver(message: AnyMessage, listen?: (message: AnyMessage) => void): void {
+    const entries = this.#entries
+    const route = this.#registry.find(message, entries)
+    const targets = this.#targets
+    let isPlain = false
+    if (route !== Route.none) {
+      this.#delivery += 1
+      for (const entry of entries) {
+        if (entry.plain !== undefined) isPlain = true
+        if (message.retain) entry.retainedSeen = true
+        for (const consumer of entry.consumers) {
+          if (consumer.delivery === this.#delivery) continue
+          consumer.delivery = this.#delivery
+          if (route === Route.copy && consumer.filters.length > 1 && !isItsCopy(consumer, entry, message))
+            continue
+          if (message.retain && !consumer.wantsRetained(message, entry)) continue
+          targets.push(consumer)
+        }
+      }
+    }
+    const [first] = targets
+    if (first === undefined || targets.length > 1 || listen !== undefined) {
+      this.#deliverShared(message, isPlain, listen)
+    } else first.accept(message)
+    entries.length = 0
+    targets.length = 0
+  }
+
+  /** Somebody has begun to listen to the `message` event: what is held is theirs. */
+  release(listen: (message: AnyMessage) => void): void {
+    for (const message of this.#held.takeAll()) this.#listen(message, listen)
+  }
+
+  /** CONNACK with success. */
+  connected(limits: Limits): void {
+    this.#inherited ??= limits.sessionPresent
+    this.#registry.connected(limits)
+  }
+
+  /** The server has lost the session: messages may be missing, and nothing that came before can be acknowledged. */
+  sessionLost(): void {
+    for (const subscription of this.#subscriptions) subscription.sessionLost()
+  }
+
+  /** What the server answered when the session subscribed again. */
+  resubscribed(results: readonly FilterResult[]): void {
+    this.#registry.resubscribed(results)
+  }
+
+  /** The client has ended: in peace, or with an error that every loop shall see. */
+  end(error: MqttError | undefined): void {
+    this.#held.clear()
+    for (const subscription of this.#subscriptions) subscription.clientEnded(error)
+    this.#subscriptions.clear()
+    for (const plain of this.#plain) plain.end(error ?? new ClosedError('The client is closed'))
+  }
+
+  // ---- what subscriptions tell ----
+
+  /** @internal */
+  leave(subscription: Subscription<AnyMessage>, unread: readonly AnyMessage[], settled: () => void): void {
+    this.#subscriptions.delete(subscription)
+    if (this.host.ended !== undefined) {
+      settled()
+      return
+    }
+    for (const filter of subscription.filters) this.#leave(filter)
+    this.#registry.remove(subscription, settled)
+    for (const message of unread) {
+      if (!message.isOwed) continue
+      if (message.shared === undefined) this.#held.add(message, true)
+      else message.settle(0)
+    }
+  }
+
+  #leave(filter: string): void {
+    if (this.#left.size < LEFT_FILTERS) this.#left.add(filter)
+  }
+
+  /** Everything but one consumer and no listener. */
+  #deliverShared(
+    message: AnyMessage,
+    isPlain: boolean,
+    listen: ((message: AnyMessage) => void) | undefined,
+  ): void {
+    const targets = [...this.#targets]
+    const [entry] = this.#entries
+    if (targets.length === 0 && listen === undefined) {
+      // A consumer that was passed over has it already; else there is a plain subscription, or nobody.
+      if (isPlain || (entry !== undefined && entry.consumers.length > 0)) this.host.acknowledge(message, 0)
+      else this.#hold(message)
+      return
+    }
+    const owner: MessageOwner = { filters: entry?.filters ?? [], parse: undefined, settle: this.#settle }
+    const parties = targets.length + (listen === undefined ? 0 : 1)
+    if (parties > 1) {
+      message.shared = { message, remaining: parties, reasonCode: 0 }
+    }
+    let isFirst = true
+    for (const consumer of targets) {
+      consumer.accept(isFirst ? message : inherit(message))
+      isFirst = false
+    }
+    if (listen !== undefined) {
+      const own = isFirst ? message : inherit(message)
+      own.owner = owner
+      this.#listen(own, listen)
+    }
+  }
+
+  readonly #settle = (message: AnyMessage, reasonCode: number): void => {
+    this.host.acknowledge(message, reasonCode)
+  }
+
+  #listen(message: AnyMessage, listen: (message: AnyMessage) => void): void {
+    message.owner ??= { filters: [], parse: undefined, settle: this.#settle }
+    try {
+      listen(message)
+    } catch (cause) {
+      this.host.report(
+        new MqttError(`A listener of "message" has thrown for a message on "${message.topic}"`, {
+          code: 'ERR_MQTT_LISTENER',
+          cause,
+        }),
+      )
+    }
+    message.settle(0)
+  }
+
+  #hold(message: AnyMessage): void {
+    const left = this.#isLeft(message)
+    if (message.qos > 0 || (this.#inherited === true && !left)) this.#held.add(message, left)
+    else this.host.dropped(message, 'nobody wants it')
+  }
+
+  /** A straggler: its filter was wanted and has been left. */
+  #isLeft(message: AnyMessage): boolean {
+    for (const filter of this.#left) if (matchesFilter(filter, message.topic)) return true
+    return false
+  }
+
+  #check(): void {
+    const { ended } = this.host
+    if (ended !== undefined) throw ended
+  }
+}
+
+/** For each further consumer: everything but what is its own is read from the message itself. */
+function inherit(message: AnyMessage): AnyMessage {
+  const copy = Object.create(message) as AnyMessage
+  copy.handled = false
+  copy.value = undefined
+  copy.afterGap = false
+  return copy
+}
+
+/**
+ * The server sends a copy per subscription, so a consumer whose filters overlap takes the copy of the first that fits. A shared
+ * subscription's copy may have gone to another member of its group and replaces no other.
+ */
+function isItsCopy(consumer: Consumer, entry: FilterEntry, message: AnyMessage): boolean {
+  if (isSharedFilter(entry.filter)) return true
+  const first = consumer.filters.find(
+    (filter) => !isSharedFilter(filter) && matchesFilter(filter, message.topic),
+  )
+  return first === undefined || first === entry.filter
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value)
+}
