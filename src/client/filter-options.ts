@@ -43,7 +43,7 @@ export function toSubscriptionRequest(
 export function mergeRequests(one: SubscriptionRequest, other: SubscriptionRequest): SubscriptionRequest {
   return {
     filter: one.filter,
-    qos: one.qos > other.qos ? one.qos : other.qos,
+    qos: Math.max(one.qos, other.qos) as QoS,
     noLocal: one.noLocal === true && other.noLocal === true,
     retainAsPublished: one.retainAsPublished === true || other.retainAsPublished === true,
     retainHandling: Math.min(one.retainHandling ?? 0, other.retainHandling ?? 0) as 0 | 1 | 2,

@@ -8,8 +8,8 @@ import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
 import { HeldMessages } from './held-messages.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage, MessageOwner } from './message.ts'
+import type { MessageSource } from './message-source.ts'
 import { PlainSubscription } from './plain-subscription.ts'
-import { payloadCheck } from './schema.ts'
 import {
   type FilterOutcome,
   Subscription,
@@ -23,13 +23,6 @@ import {
   SubscriptionRegistry,
   unsubscribeRefusal,
 } from './subscription-registry.ts'
-
-/** What a subscription can be made of. */
-export interface SubscriptionTarget {
-  readonly filters: readonly string[]
-  readonly parse: ((topic: string) => unknown) | undefined
-  readonly decode: ((message: AnyMessage) => unknown) | undefined
-}
 
 /** One filter with options of its own, for `subscribe()`. */
 export interface FilterRequest extends FilterOptions {
@@ -100,15 +93,9 @@ export class MessageRouter implements SubscriptionHome {
    * @throws OptionsError for wrong filters and options
    * @throws MqttError when the client has ended
    */
-  messages(target: SubscriptionTarget, options: SubscriptionOptions): Subscription<AnyMessage> {
+  messages(source: MessageSource, options: SubscriptionOptions = {}): Subscription<AnyMessage> {
     this.#check()
-    const { schema, onInvalid = 'skip' } = options
-    const decode = target.decode ?? ((message: AnyMessage) => message.json())
-    const check =
-      schema === undefined && target.decode === undefined
-        ? undefined
-        : payloadCheck(schema, onInvalid, decode)
-    const subscription = new Subscription<AnyMessage>(this, target.filters, options, target.parse, check)
+    const subscription = new Subscription<AnyMessage>(this, source, options)
     if (options.signal?.aborted === true) {
       subscription.stop(options.signal.reason)
       return subscription

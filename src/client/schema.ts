@@ -45,7 +45,7 @@ export type PayloadCheck = (message: AnyMessage) => Verdict | undefined | Promis
  * @param decode - makes the value that the schema sees; what it throws counts as invalid
  */
 export function payloadCheck(
-  schema: StandardSchema | undefined,
+  schema: StandardSchema,
   onInvalid: OnInvalid,
   decode: (message: AnyMessage) => unknown,
 ): PayloadCheck {
@@ -55,10 +55,6 @@ export function payloadCheck(
       value = decode(message)
     } catch (cause) {
       return { onInvalid, error: invalid(message, (cause as Error).message, cause) }
-    }
-    if (schema === undefined) {
-      message.value = value
-      return undefined
     }
     try {
       const result = schema['~standard'].validate(value)

@@ -8,7 +8,14 @@ import type { AnyMessage, Message } from './message.ts'
 import { MessageBatches } from './message-batches.ts'
 import { MessageIterator } from './message-iterator.ts'
 import { MessageQueue } from './message-queue.ts'
-import type { OnInvalid, PayloadCheck, StandardSchema, Verdict } from './schema.ts'
+import type { MessageSource } from './message-source.ts'
+import {
+  type OnInvalid,
+  type PayloadCheck,
+  payloadCheck,
+  type StandardSchema,
+  type Verdict,
+} from './schema.ts'
 import type { Consumer, FilterEntry } from './subscription-registry.ts'
 
 export interface SubscriptionOptions extends FilterOptions {
@@ -123,13 +130,8 @@ export class Subscription<M extends AnyMessage = Message>
   #dropped = 0
 
   /** @internal Made by `client.messages()`. */
-  constructor(
-    home: SubscriptionHome,
-    filters: readonly string[],
-    options: SubscriptionOptions,
-    parse: ((topic: string) => unknown) | undefined,
-    check: PayloadCheck | undefined,
-  ) {
+  constructor(home: SubscriptionHome, source: MessageSource, options: SubscriptionOptions) {
+    const { filters } = source
     const distinct = [...new Set(filters)]
     if (distinct.length === 0) {
       throw new OptionsError('filters: at least one topic filter was expected', { path: 'filters' })
@@ -139,7 +141,7 @@ export class Subscription<M extends AnyMessage = Message>
     this.requests = distinct.map((filter, index) =>
       toSubscriptionRequest(filter, options, filters.length === 1 ? 'filter' : `filters[${index}]`),
     )
-    this.parse = parse
+    this.parse = source.parse === undefined ? undefined : (topic) => source.parse?.(topic)
     this.autoAck = oneOf('ack', options.ack, ['auto', 'manual', 'receipt']) === 'auto'
     this.#receipt = options.ack === 'receipt'
     const mark = options.highWaterMark
@@ -147,7 +149,7 @@ export class Subscription<M extends AnyMessage = Message>
     this.#maxMessages = positive('highWaterMark.messages', marks.messages, DEFAULT_MESSAGES)
     this.#maxBytes = positive('highWaterMark.bytes', marks.bytes, DEFAULT_BYTES)
     this.#overflow = oneOf('overflow', options.overflow, ['drop-oldest', 'drop-newest', 'error'])
-    this.#check = check
+    this.#check = checkOf(source, options)
     this.#unsettled = new Set(distinct)
     this.#signal = options.signal
   }
@@ -497,6 +499,16 @@ export class Subscription<M extends AnyMessage = Message>
   #describe(): string {
     return this.filters.map((filter) => `"${filter}"`).join(', ')
   }
+}
+
+/** The schema of the options goes before the one of a typed topic. */
+function checkOf(source: MessageSource, options: SubscriptionOptions): PayloadCheck | undefined {
+  const onInvalid = oneOf('onInvalid', options.onInvalid, ['skip', 'nack', 'throw'])
+  const schema = options.schema ?? source.schema
+  if (schema === undefined) return undefined
+  return payloadCheck(schema, onInvalid, (message) =>
+    source.decode === undefined ? message.json() : source.decode(message),
+  )
 }
 
 /** The deadline and the signal of `take`. */
