@@ -1,0 +1,208 @@
+import { OptionsError } from '../errors.ts'
+
+/** How bytes travel: `tcp`, `tls`, WebSocket without and with TLS, a Unix domain socket. */
+export type EndpointKind = 'tcp' | 'tls' | 'ws' | 'wss' | 'unix'
+
+/** Where a server is, read from a URL. */
+export interface Endpoint {
+  readonly kind: EndpointKind
+  /** Without brackets for IPv6; empty for a Unix socket. */
+  readonly host: string
+  readonly port: number
+  /** Unix: the socket's path. WebSocket: the path of the URL, at least `/`. */
+  readonly path: string
+  /** Of the URL, with its `?`; may hold secrets. Empty when there is none. */
+  readonly query: string
+  readonly username: string | undefined
+  readonly password: string | undefined
+  /** Host and port are to be asked for in DNS (SRV records). */
+  readonly srv: boolean
+  /** For messages: `mqtt://host:1883`, without credentials and query. */
+  readonly description: string
+}
+
+interface Scheme {
+  readonly kind: EndpointKind
+  readonly port: number
+  /** One name per kind in descriptions. */
+  readonly name: string
+  readonly srv?: true
+}
+
+const tcp: Scheme = { kind: 'tcp', port: 1883, name: 'mqtt' }
+const tls: Scheme = { kind: 'tls', port: 8883, name: 'mqtts' }
+const unix: Scheme = { kind: 'unix', port: 0, name: 'unix' }
+
+const schemes: Readonly<Record<string, Scheme>> = {
+  mqtt: tcp,
+  tcp,
+  mqtts: tls,
+  ssl: tls,
+  tls,
+  ws: { kind: 'ws', port: 80, name: 'ws' },
+  wss: { kind: 'wss', port: 443, name: 'wss' },
+  unix,
+  'mqtt+unix': unix,
+  'mqtt+srv': { kind: 'tcp', port: 0, name: 'mqtt+srv', srv: true },
+  'mqtts+srv': { kind: 'tls', port: 0, name: 'mqtts+srv', srv: true },
+}
+
+const KNOWN = 'mqtt:, tcp:, mqtts:, ssl:, tls:, ws:, wss:, unix:, mqtt+unix:, mqtt+srv: or mqtts+srv:'
+
+/**
+ * Reads a URL: `mqtt:` and `tcp:` (port 1883), `mqtts:`, `ssl:` and `tls:` (8883), `ws:` (80), `wss:` (443),
+ * `unix:/path` and `mqtt+unix:///path`, `mqtt+srv:` and `mqtts+srv:` (DNS decides). User, password, path and query are
+ * taken from it, percent-decoded but for WebSocket's path and query.
+ *
+ * @param path where it was given, for the error
+ * @throws OptionsError whose message repeats neither credentials nor query
+ */
+export function parseEndpoint(url: string | URL, path = 'url'): Endpoint {
+  const text = typeof url === 'string' ? url.trim() : url instanceof URL ? url.href : undefined
+  if (text === undefined) throw endpointError(path, `is a ${typeof url}`, `a ${typeof url}`)
+  const name = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
+  if (name === undefined) throw endpointError(path, 'has no scheme', redactUrl(text))
+  const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined
+  // "localhost:1883" reads as a scheme of its own.
+  if (scheme === undefined) throw endpointError(path, `has the unknown scheme "${name}:"`, redactUrl(text))
+  return scheme.kind === 'unix' ? unixEndpoint(text, path) : networkEndpoint(text, scheme, path)
+}
+
+/**
+ * The endpoint that a Server Reference (of a CONNACK or DISCONNECT with 0x9C or 0x9D) names: `host`, `host:port` or a
+ * URL; what it leaves open is as in the endpoint that gave it, credentials only when it stays with the same kind of
+ * security. Several references, separated by spaces, give the first. MQTT 5.0 §4.11
+ *
+ * @throws OptionsError when it can not be understood
+ */
+export function parseServerReference(reference: string, from: Endpoint): Endpoint {
+  const first = reference.trim().split(/\s+/)[0] ?? ''
+  const name = from.kind === 'tcp' ? 'mqtt' : from.kind === 'tls' ? 'mqtts' : from.kind
+  const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(first)
+  if (from.kind === 'unix' && !isUrl) return parseEndpoint(`unix:${first}`, 'serverReference')
+  // A bare IPv6 address has colons that are no port.
+  const host = !first.startsWith('[') && first.split(':').length > 2 ? `[${first}]` : first
+  const found = parseEndpoint(isUrl ? first : `${name}://${host}`, 'serverReference')
+  const sameWay = found.kind === from.kind
+  const staysSecret = sameWay || found.kind === 'tls' || found.kind === 'wss'
+  return {
+    ...found,
+    ...(isUrl || !sameWay ? {} : { path: from.path, query: from.query }),
+    username: found.username ?? (staysSecret ? from.username : undefined),
+    password: found.password ?? (staysSecret ? from.password : undefined),
+  }
+}
+
+/** The same endpoint at another host and port, as SRV records give them. */
+export function endpointAt(endpoint: Endpoint, host: string, port: number): Endpoint {
+  const name = endpoint.kind === 'tcp' ? 'mqtt' : 'mqtts'
+  return { ...endpoint, host, port, srv: false, description: `${name}://${bracketed(host)}:${port}` }
+}
+
+/** The URL for a WebSocket constructor: without credentials, which go into CONNECT. */
+export function webSocketUrl(endpoint: Endpoint): string {
+  return `${endpoint.kind}://${bracketed(endpoint.host)}:${endpoint.port}${endpoint.path}${endpoint.query}`
+}
+
+/** A URL for messages: no user, no password, no query. */
+export function redactUrl(text: string): string {
+  return text
+    .replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1***@')
+    .replace(/[?#].*$/s, '')
+    .slice(0, 200)
+}
+
+function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
+  if (!/^[^:]+:\/\//.test(text)) throw endpointError(path, 'lacks "//" after its scheme', redactUrl(text))
+  let url: URL
+  try {
+    // WHATWG parses the schemes it knows in its own way (default ports vanish, backslashes turn): use one it does not know.
+    url = new URL(text.replace(/^[^:]+:/, 'mqtt:'))
+  } catch {
+    throw endpointError(path, 'is no valid URL (host and port were expected after "//")', redactUrl(text))
+  }
+  const host = unbracketed(decode(url.hostname, path, text))
+  if (host === '') throw endpointError(path, 'has no host', redactUrl(text))
+  if (/[\s/@?#\\]/.test(host)) throw endpointError(path, 'has a host that can not be one', redactUrl(text))
+  const port = url.port === '' ? scheme.port : Number(url.port)
+  if (scheme.srv && url.port !== '')
+    throw endpointError(path, 'has a port, but DNS is to give it', redactUrl(text))
+  if (!scheme.srv && port === 0) throw endpointError(path, 'has port 0', redactUrl(text))
+  const isWeb = scheme.kind === 'ws' || scheme.kind === 'wss'
+  const webPath = url.pathname === '' ? '/' : url.pathname
+  const place = scheme.srv ? host : `${bracketed(host)}:${port}${isWeb && webPath !== '/' ? webPath : ''}`
+  return Object.freeze({
+    kind: scheme.kind,
+    host,
+    port,
+    path: isWeb ? webPath : '',
+    query: url.search,
+    ...credentials(url.username, url.password, path, text),
+    srv: scheme.srv === true,
+    description: `${scheme.name}://${place}`,
+  })
+}
+
+/** `unix:path`, `unix:/path`, `unix:///path`, `unix://user:password@/path`. WHATWG URLs allow no user without a host. */
+function unixEndpoint(text: string, path: string): Endpoint {
+  const parts = /^[^:]+:(?:\/\/(?:([^/@]*)@)?([^/]*)(?=\/|$))?([^?#]*)(\?[^#]*)?/.exec(text)
+  const host = parts?.[2] ?? ''
+  if (host !== '' && host !== 'localhost') {
+    throw endpointError(
+      path,
+      `names the host "${host}" (a socket's path was expected: unix:///path)`,
+      redactUrl(text),
+    )
+  }
+  const socketPath = decode(parts?.[3] ?? '', path, text)
+  if (socketPath === '' || socketPath === '/')
+    throw endpointError(path, 'has no path of a socket', redactUrl(text))
+  const [username = '', ...password] = (parts?.[1] ?? '').split(':')
+  return Object.freeze({
+    kind: 'unix',
+    host: '',
+    port: 0,
+    path: socketPath,
+    query: parts?.[4] ?? '',
+    ...credentials(username, password.join(':'), path, text),
+    srv: false,
+    description: `unix:${socketPath}`,
+  })
+}
+
+function credentials(
+  username: string,
+  password: string,
+  path: string,
+  text: string,
+): Pick<Endpoint, 'username' | 'password'> {
+  return {
+    username: username === '' ? undefined : decode(username, path, text),
+    password: password === '' ? undefined : decode(password, path, text),
+  }
+}
+
+function decode(part: string, path: string, text: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw endpointError(path, 'is not properly percent-encoded ("%" itself is written %25)', redactUrl(text))
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function unbracketed(host: string): string {
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+}
+
+function endpointError(path: string, fault: string, received: string): OptionsError {
+  const expected = `a URL with ${KNOWN}`
+  return new OptionsError(`${path}: expected ${expected}, but ${received} ${fault}`, {
+    path,
+    expected,
+    received,
+  })
+}

@@ -1,0 +1,66 @@
+import { ConnectError } from '../errors.ts'
+import type { Endpoint } from './endpoint.ts'
+import { connectError } from './opening.ts'
+import type { TransportOptions } from './settings.ts'
+import type { OpenContext, Transport, TransportFactory } from './transport.ts'
+
+/**
+ * How to connect to an endpoint on Node, Bun and Deno. What it takes is loaded when it is first needed. The build for
+ * browsers has open-browser.ts in place of this file.
+ *
+ * The factory rejects with `ConnectError` (its cause is the network's own error), with `OptionsError` for options
+ * that can not work, or with the reason of the signal.
+ */
+export function openTransport(endpoint: Endpoint, options: TransportOptions = {}): TransportFactory {
+  return async (context) => {
+    try {
+      context.signal.throwIfAborted()
+      return await (endpoint.srv
+        ? openFirst(endpoint, options, context)
+        : openOne(endpoint, options, context))
+    } catch (error) {
+      throw connectError(endpoint.description, error, context.signal)
+    }
+  }
+}
+
+async function openOne(
+  endpoint: Endpoint,
+  options: TransportOptions,
+  context: OpenContext,
+): Promise<Transport> {
+  if (endpoint.kind === 'ws' || endpoint.kind === 'wss') {
+    if (options.websocket?.implementation !== undefined) {
+      const { openWebSocket } = await import('./websocket.ts')
+      return openWebSocket(endpoint, options, options.websocket.implementation, context)
+    }
+    const { openNodeWebSocket } = await import('./websocket-node.ts')
+    return openNodeWebSocket(endpoint, options, context)
+  }
+  const { openSocket } = await import('./socket.ts')
+  return openSocket(endpoint, options, context)
+}
+
+/** Tries the servers that DNS names for a domain, in the order that their records ask for. */
+async function openFirst(
+  endpoint: Endpoint,
+  options: TransportOptions,
+  context: OpenContext,
+): Promise<Transport> {
+  const { resolveServers } = await import('./srv.ts')
+  const errors: unknown[] = []
+  const candidates = await resolveServers(endpoint, context.signal)
+  for (const candidate of candidates) {
+    try {
+      return await openOne(candidate, options, context)
+    } catch (error) {
+      errors.push(connectError(candidate.description, error, context.signal))
+      context.signal.throwIfAborted()
+    }
+  }
+  if (errors.length === 1) throw errors[0]
+  const places = candidates.map((candidate) => candidate.description).join(', ')
+  throw new ConnectError(`Could not connect to any server of ${endpoint.description}: ${places}`, {
+    cause: new AggregateError(errors),
+  })
+}

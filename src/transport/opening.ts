@@ -1,0 +1,29 @@
+import { ConnectError, MqttError } from '../errors.ts'
+
+/** Wraps what the network said while connecting; errors of this library and the signal's reason pass as they are. */
+export function connectError(target: string, cause: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  if (cause instanceof MqttError) return cause
+  return new ConnectError(`Could not connect to ${target}: ${reasonOf(cause)}`, { cause })
+}
+
+/** The words of a network error. Happy eyeballs give one error for each address they tried, and none of their own. */
+export function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError) {
+    const reasons = cause.errors.map(reasonOf)
+    if (reasons.length > 0) return [...new Set(reasons)].join('; ')
+  }
+  return cause instanceof Error ? cause.message || cause.name : String(cause)
+}
+
+/**
+ * Calls back when the signal aborts, or at once when it has; gives the function that ends that.
+ */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) {
+    callback()
+    return () => {}
+  }
+  signal.addEventListener('abort', callback, { once: true })
+  return () => signal.removeEventListener('abort', callback)
+}

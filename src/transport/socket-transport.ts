@@ -1,0 +1,101 @@
+import type { Socket } from 'node:net'
+import type { Transport, TransportHandler } from './transport.ts'
+
+/** `end()` looks this often whether buffered bytes still get away, and waits as long for the peer's own end. */
+const END_STEP_MS = 1_000
+/** However slowly they do, `end()` takes no longer. */
+const END_LIMIT_MS = 15_000
+
+/** A connected socket of Node (TCP, TLS, Unix, or tunnelled) as a transport. */
+export class SocketTransport implements Transport {
+  readonly description: string
+  readonly #socket: Socket
+  readonly #handler: TransportHandler
+  #error: Error | undefined
+  #endTimer: ReturnType<typeof setInterval> | undefined
+  #hasBacklog = false
+  /** Handed to each write instead of a closure per write. */
+  readonly #onWritten = (): void => {
+    if (!this.#hasBacklog || this.#socket.writableLength > 0) return
+    this.#hasBacklog = false
+    if (!this.#socket.destroyed) this.#handler.onDrain()
+  }
+
+  constructor(socket: Socket, description: string, handler: TransportHandler) {
+    this.#socket = socket
+    this.#handler = handler
+    this.description = description
+    this.#error = socket.errored ?? undefined
+    socket.on('error', (error) => {
+      this.#error ??= error
+    })
+    // A server that speaks first must not be heard before `open` has resolved for its caller: start in a later phase.
+    setImmediate(() => this.#start())
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    const socket = this.#socket
+    if (socket.destroyed || socket.writableEnded) return
+    const last = chunks.length - 1
+    // Corked, so that all chunks leave in one writev.
+    if (last > 0) socket.cork()
+    for (let index = 0; index < last; index++) socket.write(chunks[index] as Uint8Array)
+    if (last >= 0) socket.write(chunks[last] as Uint8Array, this.#onWritten)
+    if (last > 0) socket.uncork()
+    this.#hasBacklog = socket.writableLength > 0
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  end(): void {
+    if (this.#endTimer !== undefined || this.#socket.destroyed) return
+    // A paused socket would not see the peer's end.
+    this.#socket.resume()
+    this.#socket.end()
+    let before = this.#socket.writableLength
+    let elapsed = 0
+    this.#endTimer = setInterval(() => {
+      const left = this.#socket.writableLength
+      elapsed += END_STEP_MS
+      if (left === 0 || left >= before || elapsed >= END_LIMIT_MS) this.#socket.destroy()
+      before = left
+    }, END_STEP_MS)
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #start(): void {
+    const socket = this.#socket
+    const handler = this.#handler
+    if (socket.closed) {
+      this.#closed()
+      return
+    }
+    socket.once('close', () => this.#closed())
+    // Bounds the life of a socket whose peer has ended but no longer reads.
+    socket.once('end', () => this.end())
+    const wasPaused = socket.isPaused()
+    socket.on('data', (chunk: Buffer) => {
+      // A plain Uint8Array: what users receive behaves the same on every transport.
+      handler.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    })
+    if (wasPaused) socket.pause()
+  }
+
+  #closed(): void {
+    clearInterval(this.#endTimer)
+    this.#handler.onClose(this.#error)
+  }
+}

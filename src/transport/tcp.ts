@@ -1,0 +1,62 @@
+import { connect, type Socket, type TcpSocketConnectOpts } from 'node:net'
+import type { Endpoint } from './endpoint.ts'
+import { onAbort } from './opening.ts'
+import type { SocketOptions } from './settings.ts'
+
+/** Connects to a host, or to a Unix socket when the endpoint is one. Rejects with the network's own error. */
+export async function connectTcp(
+  endpoint: Pick<Endpoint, 'kind' | 'host' | 'port' | 'path'>,
+  options: SocketOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  signal.throwIfAborted()
+  const socket =
+    endpoint.kind === 'unix'
+      ? connect({ path: endpoint.path })
+      : connect({
+          host: endpoint.host,
+          port: endpoint.port,
+          noDelay: options.noDelay ?? true,
+          keepAlive: options.keepAlive ?? false,
+          family: options.family ?? 0,
+          ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
+          ...(options.localPort !== undefined && { localPort: options.localPort }),
+          ...(options.lookup !== undefined && {
+            lookup: options.lookup as NonNullable<TcpSocketConnectOpts['lookup']>,
+          }),
+        })
+  await socketEvent(socket, 'connect', signal)
+  return socket
+}
+
+/**
+ * Waits for the event that makes a socket usable. Whatever else comes first (an error, its end, the signal) destroys
+ * the socket and rejects. Afterwards errors are silent until someone listens: `socket.errored` keeps them.
+ */
+export function socketEvent(
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let unlisten = (): void => {}
+    const settle = (outcome: () => void): void => {
+      unlisten()
+      socket.off(event, ready)
+      socket.off('close', closed)
+      outcome()
+    }
+    const ready = (): void => settle(resolve)
+    const closed = (): void => {
+      const error = socket.errored ?? new Error('the connection was closed before it was ready')
+      settle(() => reject(error))
+    }
+    socket.on('error', () => {})
+    socket.once(event, ready)
+    socket.once('close', closed)
+    unlisten = onAbort(signal, () => {
+      socket.destroy()
+      settle(() => reject(signal.reason))
+    })
+  })
+}

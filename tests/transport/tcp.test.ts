@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { ConnectError } from '../../src/errors.ts'
+import { parseEndpoint } from '../../src/transport/endpoint.ts'
+import { openTransport } from '../../src/transport/open.ts'
+import { RecordingHandler } from '../support/recording-handler.ts'
+
+const servers: Server[] = []
+const peers = new Set<Socket>()
+
+afterEach(() => {
+  for (const peer of peers) peer.destroy()
+  peers.clear()
+  for (const server of servers.splice(0)) server.close()
+})
+
+/** A server on a free port (or path), and its next connection. */
+async function listen(path?: string): Promise<{ url: string; accepted: Promise<Socket>; server: Server }> {
+  const server = createServer((socket) => {
+    peers.add(socket)
+    socket.on('error', () => {})
+  })
+  servers.push(server)
+  if (path === undefined) server.listen(0, '127.0.0.1')
+  else server.listen(path)
+  await once(server, 'listening')
+  const url =
+    path === undefined ? `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}` : `unix:${path}`
+  return { url, server, accepted: once(server, 'connection').then(([socket]) => socket as Socket) }
+}
+
+const open = (url: string, handler = new RecordingHandler(), signal = new AbortController().signal) =>
+  openTransport(parseEndpoint(url))({ signal, handler })
+
+test('carries bytes both ways and ends in order', async () => {
+  const { url, accepted } = await listen()
+  const handler = new RecordingHandler()
+  const transport = await open(url, handler)
+  const peer = await accepted
+  const chunks: Buffer[] = []
+  peer.on('data', (chunk) => chunks.push(chunk))
+  transport.write([Buffer.from('one '), Buffer.from('two '), Buffer.from('three')])
+  peer.write('answer')
+  await handler.receivedBytes(6)
+  expect(handler.text).toBe('answer')
+  expect(handler.chunks[0]?.constructor).toBe(Uint8Array)
+  transport.end()
+  transport.end()
+  await once(peer, 'end')
+  expect(Buffer.concat(chunks).toString()).toBe('one two three')
+  expect(await handler.closed).toBeUndefined()
+  transport.write([Buffer.from('late')])
+  transport.destroy()
+  expect(handler.closes).toBe(1)
+})
+
+test('counts what the system has not taken and tells when it has', async () => {
+  const { url, accepted } = await listen()
+  const handler = new RecordingHandler()
+  const transport = await open(url, handler)
+  const peer = await accepted
+  const block = randomBytes(1 << 20)
+  for (let index = 0; index < 32; index++)
+    transport.write([block.subarray(0, 1 << 19), block.subarray(1 << 19)])
+  expect(transport.bufferedBytes).toBeGreaterThan(1 << 20)
+  expect(handler.drains).toBe(0)
+  let bytes = 0
+  peer.on('data', (chunk) => {
+    bytes += chunk.length
+  })
+  await handler.until(() => handler.drains === 1)
+  expect(transport.bufferedBytes).toBe(0)
+  transport.end()
+  await once(peer, 'end')
+  expect(bytes).toBe(32 << 20)
+})
+
+test('a paused transport takes no bytes until it is resumed', async () => {
+  const { url, accepted } = await listen()
+  const handler = new RecordingHandler()
+  const transport = await open(url, handler)
+  transport.pause()
+  const peer = await accepted
+  await new Promise<void>((resolve) => peer.write('x', () => resolve()))
+  expect(handler.bytes).toBe(0)
+  transport.resume()
+  await handler.receivedBytes(1)
+  transport.destroy()
+  expect(await handler.closed).toBeUndefined()
+})
+
+test('nothing is told before open has resolved, even when the server speaks and ends at once', async () => {
+  const { url, server } = await listen()
+  server.on('connection', (socket) => socket.end('hello'))
+  const handler = new RecordingHandler()
+  await open(url, handler)
+  expect(handler.bytes + handler.closes).toBe(0)
+  expect(await handler.closed).toBeUndefined()
+  expect(handler.text).toBe('hello')
+})
+
+test('a reset is the cause of the close', async () => {
+  const { url, accepted } = await listen()
+  const handler = new RecordingHandler()
+  await open(url, handler)
+  ;(await accepted).resetAndDestroy()
+  expect(await handler.closed).toMatchObject({ code: 'ECONNRESET' })
+})
+
+test('end() is bounded when the peer neither reads nor ends', async () => {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => peers.add(socket))
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const handler = new RecordingHandler()
+  const transport = await open(`mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, handler)
+  for (let index = 0; index < 16; index++) transport.write([randomBytes(1 << 20)])
+  const start = performance.now()
+  transport.end()
+  expect(await handler.closed).toBeUndefined()
+  expect(performance.now() - start).toBeLessThan(4_000)
+})
+
+test('a port where nobody listens is one clear error with the network error as its cause', async () => {
+  const { url, server } = await listen()
+  await new Promise((resolve) => server.close(resolve))
+  const attempt = open(url.replace('mqtt://', 'mqtt://user:s3cret@'))
+  await expect(attempt).rejects.toThrow(ConnectError)
+  await expect(attempt).rejects.toThrow(/mqtt:\/\/127\.0\.0\.1:\d+: connect ECONNREFUSED/)
+  await expect(attempt).rejects.toMatchObject({ code: 'ERR_MQTT_CONNECT', cause: { code: 'ECONNREFUSED' } })
+  await expect(attempt).rejects.not.toThrow(/s3cret/)
+})
+
+test('a name that does not exist names itself', async () => {
+  await expect(open('mqtt://no-such-host.invalid')).rejects.toThrow(/no-such-host\.invalid/)
+})
+
+test('aborting before, during DNS and during TCP rejects with the reason', async () => {
+  const reason = new Error('enough')
+  await expect(open('mqtt://127.0.0.1:1', undefined, AbortSignal.abort(reason))).rejects.toBe(reason)
+
+  const dns = new AbortController()
+  const waiting = openTransport(parseEndpoint('mqtt://example.test'), {
+    // A resolver that never answers.
+    socket: { lookup: () => dns.abort(reason) },
+  })({ signal: dns.signal, handler: new RecordingHandler() })
+  await expect(waiting).rejects.toBe(reason)
+
+  // 192.0.2.0/24 is set aside for documentation: packets to it are dropped or refused, never answered.
+  const tcp = new AbortController()
+  const connecting = open('mqtt://192.0.2.1:1883', undefined, tcp.signal)
+  setImmediate(() => tcp.abort(reason))
+  await expect(connecting).rejects.toSatisfy((error) => error === reason || error instanceof ConnectError)
+})
+
+test('Unix sockets', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'transport-'))
+  try {
+    const { url, accepted } = await listen(join(directory, 'broker.sock'))
+    const handler = new RecordingHandler()
+    const transport = await open(url, handler)
+    const peer = await accepted
+    transport.write([Buffer.from('ping')])
+    const [data] = await once(peer, 'data')
+    expect(String(data)).toBe('ping')
+    peer.end('pong')
+    expect(await handler.closed).toBeUndefined()
+    expect(handler.text).toBe('pong')
+    await expect(open(`unix:${directory}/none`)).rejects.toMatchObject({ cause: { code: 'ENOENT' } })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
