@@ -482,3 +482,50 @@ describe('extensions', () => {
     expect([message.stage, peer.messages.length]).toEqual([3, 1])
   })
 })
+
+describe('packets in which this client never sends a reason string or user property', () => {
+  const bare = (hex: string) => hex.match(/../g)?.length
+
+  rule(
+    { 5: ['MQTT-3.6.2-2', 'MQTT-3.6.2-3'] },
+    'PUBREL fits the smallest Maximum Packet Size that lets it be sent',
+    () => {
+      const peer = new Peer(5).online({ properties: { maximumPacketSize: 12 } })
+      const message = peer.publish(2)
+      peer.sent()
+      peer.says({
+        ...ack('pubrec', message.packetId),
+        properties: { reasonString: 'x'.repeat(99), userProperties: [['a', 'b']] },
+      } as Packet)
+      expect(bare(peer.hex())).toBe(4)
+      peer.says(ack('pubrec', 4_660))
+      expect(bare(peer.hex())).toBe(5)
+    },
+  )
+
+  rule({ 5: ['MQTT-3.7.2-2', 'MQTT-3.7.2-3'] }, 'PUBCOMP likewise', () => {
+    const peer = new Peer(5).online({ properties: { maximumPacketSize: 5 } })
+    peer.says(incoming(2, 9))
+    peer.acknowledge(...peer.messages)
+    peer.sent()
+    peer.says({ ...ack('pubrel', 9), properties: { reasonString: 'x'.repeat(99) } } as Packet)
+    expect(bare(peer.hex())).toBe(4)
+    peer.says(ack('pubrel', 4_660))
+    expect(bare(peer.hex())).toBe(5)
+  })
+
+  rule({ 5: ['MQTT-3.15.2-2', 'MQTT-3.15.2-3'] }, 'AUTH carries method and data alone', () => {
+    const properties = { authenticationMethod: 'M', sessionExpiryInterval: 60 }
+    const peer = new Peer(5).online(
+      { properties: { authenticationMethod: 'M', maximumPacketSize: 20 } },
+      { properties },
+    )
+    peer.session.reauthenticate(new Uint8Array([1]))
+    const [packet] = peer.sent()
+    expect(packet).toMatchObject({ type: 'auth' })
+    expect(Object.keys(packet?.type === 'auth' ? (packet.properties ?? {}) : {}).sort()).toEqual([
+      'authenticationData',
+      'authenticationMethod',
+    ])
+  })
+})
