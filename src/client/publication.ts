@@ -1,5 +1,5 @@
 import type { PublishProperties, QoS } from '../codec/packet.ts'
-import type { MqttError } from '../errors.ts'
+import { type MqttError, PublishError } from '../errors.ts'
 import { type MessageExpiry, OutboundMessage, Stage } from '../session/outbound-message.ts'
 import type { PublishOutcome } from '../session/sink.ts'
 import type { UserPropertiesInput } from './user-properties.ts'
@@ -64,8 +64,8 @@ export interface PublicationHost {
   readonly storedThrough: number
   /** Resolves when `publication` is stored, rejects with `StoreError`. */
   whenStored(publication: OutgoingPublication): Promise<void>
-  /** Takes it out of the outbox and settles it with `reason` (or an error of its own): false if it is on the wire. */
-  cancel(publication: OutgoingPublication, reason: unknown): boolean
+  /** Takes it out of the outbox: false if it is on the wire. The publication settles itself. */
+  cancel(publication: OutgoingPublication): boolean
   /** A failure that no promise carries. */
   publishFailed(publication: OutgoingPublication, error: unknown): void
 }
@@ -164,7 +164,20 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
   }
 
   cancel(): boolean {
-    return this.#outcome === undefined && this.stage === Stage.queued && this.#host.cancel(this, undefined)
+    return this.takeBack(
+      () =>
+        new PublishError(`Publication to "${this.topic}" was cancelled before it was sent`, {
+          code: 'ERR_MQTT_CANCELLED',
+          topic: this.topic,
+        }),
+    )
+  }
+
+  /** Settles it with an error of the caller's, who knows of it, unless it is on the wire. */
+  takeBack(reason: () => unknown): boolean {
+    if (this.#outcome !== undefined || this.stage !== Stage.queued || !this.#host.cancel(this)) return false
+    this.fail(reason(), true)
+    return true
   }
 
   /** The first PUBLISH was written after a wait. */
@@ -218,7 +231,7 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
     const extras = this.#needExtras()
     extras.signal = signal
     extras.onAbort = () => {
-      if (this.stage !== Stage.queued || !this.#host.cancel(this, signal.reason)) this.fail(signal.reason)
+      if (!this.takeBack(() => signal.reason)) this.fail(signal.reason, true)
     }
     signal.addEventListener('abort', extras.onAbort, { once: true })
   }

@@ -33,6 +33,16 @@ export class Outbox {
     return this.flow.size === 0 && this.released.size === 0 && this.waiting.size === 0
   }
 
+  /** The lowest sequence number in it; Infinity when it is empty. */
+  get oldest(): number {
+    let oldest = Math.min(this.flow.head?.sequence ?? Infinity, this.waiting.head?.sequence ?? Infinity)
+    // In the order of their PUBRECs, not of the calls.
+    for (let message = this.released.head; message !== undefined; message = message.next) {
+      oldest = Math.min(oldest, message.sequence)
+    }
+    return oldest
+  }
+
   /** Takes a new message in, unsent. */
   add(message: OutboundMessage): void {
     this.queuedMessages++

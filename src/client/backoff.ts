@@ -1,0 +1,34 @@
+import type { MqttError } from '../errors.ts'
+
+/** How to come back after a connection was lost. Durations in milliseconds. */
+export interface ReconnectOptions {
+  /** Upper end of the first delay; it doubles with each attempt that fails. @default 500 */
+  readonly minDelayMs?: number | undefined
+  /** Upper end of any delay. @default 30_000 */
+  readonly maxDelayMs?: number | undefined
+  /**
+   * "full": anything between 0 and the upper end, so that thousands of clients that lost the same server do not come back
+   * together. "none": the upper end itself. @default 'full'
+   */
+  readonly jitter?: 'full' | 'none' | undefined
+  /** Attempts in a row before the client ends with the last error. @default Infinity */
+  readonly maxAttempts?: number | undefined
+  /** Treat a first attempt that fails like a lost connection, instead of rejecting `connect()`. @default false */
+  readonly initial?: boolean | undefined
+  /** A connection that lasted this long puts the delay back to its beginning. @default 5_000 */
+  readonly stableAfterMs?: number | undefined
+}
+
+/** Milliseconds to wait before this attempt (1, 2, ...), or false to end the client with `cause`. */
+export type ReconnectDelay = (attempt: number, cause: MqttError) => number | false
+
+/** `ReconnectOptions` with its defaults. */
+export type Backoff = { readonly [K in keyof ReconnectOptions]-?: NonNullable<ReconnectOptions[K]> }
+
+/** @param attempt - attempts since the last stable connection, the coming one included: 1, 2, ... */
+export function backoffDelay(options: Backoff, attempt: number, random: () => number): number | false {
+  if (attempt > options.maxAttempts) return false
+  // 2^31 times the smallest delay exceeds every maximum; more would overflow to Infinity * 0.
+  const ceiling = Math.min(options.maxDelayMs, options.minDelayMs * 2 ** Math.min(attempt - 1, 31))
+  return options.jitter === 'full' ? random() * ceiling : ceiling
+}

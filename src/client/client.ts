@@ -1,0 +1,729 @@
+import { EventEmitter } from 'eventemitter3'
+import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
+import { checkPublish } from '../codec/publish.ts'
+import { ClosedError, MqttError, OptionsError, QueueFullError, type StoreError } from '../errors.ts'
+import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
+import type { Limits } from '../session/limits.ts'
+import { MessageExpiry } from '../session/outbound-message.ts'
+import { checkTopicName } from '../topic/topic-name.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { ConnectionInfo } from './connection-info.ts'
+import {
+  isPublishTraced,
+  packetReceiveChannel,
+  packetSendChannel,
+  traceConnect,
+  tracePublish,
+} from './diagnostics.ts'
+import { Driver, type DriverOwner } from './driver.ts'
+import type { ClientEvents } from './events.ts'
+import type { ClientHost } from './host.ts'
+import { Lifecycle, type LifecycleOwner } from './lifecycle.ts'
+import { type LogEntry, type LogHook, logHook } from './log.ts'
+import { type AnyMessage, Message } from './message.ts'
+import {
+  type FilterRequest,
+  MessageRouter,
+  type SubscribeOptions,
+  type UnsubscribeOutcome,
+} from './message-router.ts'
+import { type MessageSource, toSource } from './message-source.ts'
+import { type ClientOptions, constructorOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { type Payload, payloadBytes } from './payload.ts'
+import { ProducerPressure } from './producer-pressure.ts'
+import { OutgoingPublication, type Publication, type PublishOptions } from './publication.ts'
+import {
+  AUTO_ALIAS,
+  checkAlias,
+  checkPublishOptions,
+  NO_ALIAS,
+  publishProperties,
+} from './publish-request.ts'
+import type { SchemaOutput, StandardSchema } from './schema.ts'
+import type { ClientState, ClosedInfo, DisconnectReport, StateChange } from './state.ts'
+import { StateStream } from './state-stream.ts'
+import { type ClientStats, type Counters, newCounters } from './stats.ts'
+import type { FilterOutcome, Subscription, SubscriptionOptions } from './subscription.ts'
+import type { TypedTopic } from './typed-topic.ts'
+import { type UserPropertiesInput, userPropertyPairs } from './user-properties.ts'
+
+export interface WaitOptions {
+  /** Rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ConnectOptions extends WaitOptions {
+  /** Rejects with `TimeoutError`. @default none beyond `connectTimeoutMs` of each attempt */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface DisconnectOptions {
+  /** @default 0, normal disconnection; 4 has the server publish the will */
+  readonly reasonCode?: number | undefined
+  readonly reasonString?: string | undefined
+  readonly userProperties?: UserPropertiesInput | undefined
+  /** Seconds: replaces the interval of CONNECT; 0 ends the session now. MQTT 5. */
+  readonly sessionExpiryInterval?: number | undefined
+  /** How long publications and requests that are under way may take to finish. @default 5_000 */
+  readonly timeoutMs?: number | undefined
+}
+
+/** One publication for `publishFrom()`. */
+export interface PublishItem extends PublishOptions {
+  readonly topic: string
+  readonly payload?: Payload | undefined
+}
+
+const DISCONNECT_TIMEOUT_MS = 5_000
+
+/**
+ * An MQTT client: one session with one server, over as many connections as it takes.
+ *
+ * It checks arguments and hands them on: what MQTT asks for is in `session/`, connecting and coming back in
+ * `Lifecycle`, who gets which message in `MessageRouter`.
+ *
+ * @throws OptionsError for wrong options
+ */
+export class Client implements AsyncDisposable {
+  readonly #options: ResolvedOptions
+  readonly #clock: Clock
+  readonly #counters: Counters = newCounters()
+  readonly #emitter = new EventEmitter<ClientEvents>()
+  readonly #driver: Driver
+  readonly #lifecycle: Lifecycle
+  readonly #router: MessageRouter
+  readonly #pressure: ProducerPressure
+  readonly #log: LogHook | undefined
+  readonly #streams: Set<StateStream> = new Set()
+  readonly #queueIsBounded: boolean
+  readonly #plainAlias: number
+  #lastError: MqttError | undefined = undefined
+  #checkedOptions: PublishOptions | undefined = undefined
+  #traced = false
+  #leaving = false
+
+  constructor(url: string | URL | ClientOptions, options?: ClientOptions, clock: Clock = systemClock) {
+    const given = constructorOptions(url, options)
+    const resolved = resolveOptions(given)
+    this.#options = resolved
+    this.#clock = clock
+    this.#log = logHook(resolved.log)
+    const { queue } = resolved
+    this.#queueIsBounded =
+      Number.isFinite(queue.maxMessages) || Number.isFinite(queue.maxBytes) || queue.qos0 !== 'queue'
+    this.#plainAlias = resolved.autoTopicAlias ? AUTO_ALIAS : NO_ALIAS
+    const parts = this.#parts()
+    this.#driver = new Driver(
+      {
+        maxInflight: resolved.maxInflight,
+        onSessionLost: resolved.onSessionLost,
+        resubscribe: resolved.resubscribe,
+        // Publications that do not want an alias say so themselves.
+        autoTopicAlias: true,
+        publishClass: Message,
+      },
+      resolved.ackTimeoutMs,
+      clock,
+      parts.driver,
+      this.#counters,
+      false,
+    )
+    this.#lifecycle = new Lifecycle(parts.lifecycle, this.#driver, given, resolved)
+    this.#router = new MessageRouter(parts.host)
+    this.#pressure = new ProducerPressure(this.#driver.session, () => this.#driver.congested)
+  }
+
+  // ------------------------------------------------------------------------------------------------ state
+
+  get state(): ClientState {
+    return this.#lifecycle.state
+  }
+
+  get connected(): boolean {
+    return this.#lifecycle.state === 'connected'
+  }
+
+  /** The identifier in use; '' until the server has assigned one. */
+  get clientId(): string {
+    return this.#lifecycle.clientId
+  }
+
+  /** What the server granted; undefined while there is no connection. */
+  get connection(): ConnectionInfo | undefined {
+    return this.#lifecycle.info
+  }
+
+  get stats(): ClientStats {
+    const { session } = this.#driver
+    return Object.freeze({
+      ...this.#counters,
+      queuedMessages: session.queuedMessages,
+      queuedBytes: session.queuedBytes,
+      inFlight: session.inFlight,
+      unacknowledged: session.unacknowledged,
+    })
+  }
+
+  /** The latest failure of a connection or attempt, or that no promise carried. */
+  get lastError(): MqttError | undefined {
+    return this.#lastError
+  }
+
+  /** How the client ended. Never rejects. */
+  get closed(): Promise<ClosedInfo> {
+    return this.#lifecycle.closed
+  }
+
+  /** State changes from this call on, none left out; over when the client has ended. */
+  states(): AsyncIterableIterator<StateChange> {
+    const stream = new StateStream((left) => this.#streams.delete(left))
+    if (this.state === 'closed') void stream.return()
+    else this.#streams.add(stream)
+    return stream
+  }
+
+  // ------------------------------------------------------------------------------------------------ connecting
+
+  /**
+   * Resolves at CONNACK, on a connected client at once. Rejects when the first attempt fails (unless
+   * `reconnect.initial`): after a network error the client is `idle` and may be asked again, after a refusal for good
+   * it is closed.
+   *
+   * @throws ConnectError, TimeoutError, ClosedError, StoreError, OptionsError (of `connectOptions`), or the signal's reason
+   */
+  connect(options: ConnectOptions = {}): Promise<ConnectionInfo> {
+    return traceConnect(
+      () => this.#lifecycle.connect(options.signal, options.timeoutMs),
+      () => ({
+        clientId: this.clientId,
+        servers: this.#options.servers.map(({ description }) => description),
+      }),
+    )
+  }
+
+  /** Round trip of a PINGREQ in milliseconds. Rejects when there is no connection, or it ends first. */
+  ping(): Promise<number> {
+    if (!this.connected) return Promise.reject(this.#notConnected('ping'))
+    return this.#driver.ping()
+  }
+
+  /**
+   * Runs the authenticator again on the living connection (MQTT 5 §4.12.1). Resolves when the server has accepted; a
+   * server that refuses ends the connection.
+   */
+  reauthenticate(options: WaitOptions = {}): Promise<void> {
+    if (!this.connected) return Promise.reject(this.#notConnected('reauthenticate'))
+    return this.#lifecycle.reauthenticate(options.signal)
+  }
+
+  /**
+   * Takes no more work, lets what is under way finish within `timeoutMs`, sends DISCONNECT, closes, and tells what was
+   * left. Never rejects for what the network does; the client is closed afterwards.
+   *
+   * @throws OptionsError when `sessionExpiryInterval` would raise one that was 0 at CONNECT [MQTT 5.0 §3.14.2.2.2]
+   */
+  async disconnect(options: DisconnectOptions = {}): Promise<DisconnectReport> {
+    const { reasonCode = 0, reasonString, sessionExpiryInterval, timeoutMs = DISCONNECT_TIMEOUT_MS } = options
+    this.#checkDisconnect(reasonCode, sessionExpiryInterval)
+    const userProperties =
+      options.userProperties === undefined ? undefined : userPropertyPairs(options.userProperties)
+    const properties = {
+      ...(sessionExpiryInterval === undefined ? {} : { sessionExpiryInterval }),
+      ...(reasonString === undefined ? {} : { reasonString }),
+      ...(userProperties === undefined ? {} : { userProperties }),
+    }
+    await this.#lifecycle.disconnect({ reasonCode, properties }, timeoutMs)
+    return this.#left
+  }
+
+  /** Ends the client now: drops the connection without DISCONNECT, so that the server publishes the will. */
+  async close(): Promise<DisconnectReport> {
+    await this.#lifecycle.close()
+    return this.#left
+  }
+
+  /** As `disconnect()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect()
+  }
+
+  // ------------------------------------------------------------------------------------------------ publishing
+
+  /**
+   * Puts a message into the outbox and returns what becomes of it.
+   *
+   * @throws OptionsError for arguments that can never be right: topic, QoS, properties
+   * @throws PublishError when the server of the present connection does not take it: too large, QoS, retained
+   * @throws ClosedError when the client has ended or is ending
+   */
+  publish(topic: string, payload?: Payload, options?: PublishOptions): Publication {
+    if (this.#leaving) throw this.#closedError()
+    const bytes = payloadBytes(payload)
+    checkTopicName(topic)
+    let publication: OutgoingPublication
+    if (options === undefined) {
+      publication = new OutgoingPublication(
+        this.#driver,
+        topic,
+        bytes,
+        0,
+        false,
+        undefined,
+        this.#age(),
+        this.#plainAlias,
+      )
+    } else {
+      const { qos = 0, retain = false, signal } = options
+      if (qos !== 0 && qos !== 1 && qos !== 2) throw wrongQos(qos)
+      if (options !== this.#checkedOptions) {
+        checkPublishOptions(options)
+        this.#checkedOptions = options
+      }
+      const properties = publishProperties(options)
+      const alias = options.topicAlias === undefined ? this.#plainAlias : checkAlias(options.topicAlias)
+      const expiry =
+        options.messageExpiryInterval === undefined
+          ? this.#age()
+          : this.#expiry(options.messageExpiryInterval)
+      publication = new OutgoingPublication(
+        this.#driver,
+        topic,
+        bytes,
+        qos,
+        retain,
+        properties,
+        expiry,
+        alias,
+      )
+      if (properties !== undefined) checkPublish(this.#lifecycle.protocolVersion, publication)
+      if (signal !== undefined) {
+        signal.throwIfAborted()
+        publication.follow(signal)
+      }
+    }
+    this.#counters.published++
+    if (this.#queueIsBounded && !this.#hasRoom(publication)) return publication
+    this.#driver.publish(publication)
+    if (publication.failure !== undefined) throw publication.failure
+    if (isPublishTraced())
+      tracePublish(publication.acked, { clientId: this.clientId, topic, qos: publication.qos })
+    return publication
+  }
+
+  /** Resolves when everything published so far is settled, well or badly. Rejects when the client ends before. */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    await this.#pressure.flushed(options.signal)
+  }
+
+  /** More is waiting or under way than does any good: a producer should await `drained()`. */
+  get needsDrain(): boolean {
+    return this.#pressure.needsDrain
+  }
+
+  /** Resolves when a producer may go on. Rejects when the client ends, or with the reason of `signal`. */
+  drained(options: WaitOptions = {}): Promise<void> {
+    return this.#pressure.drained(options.signal)
+  }
+
+  /**
+   * Publishes what an iterable gives, no faster than it can be sent. Resolves with the number of publications when all are
+   * acknowledged; the first that fails ends it.
+   */
+  async publishFrom(
+    items: AsyncIterable<PublishItem> | Iterable<PublishItem>,
+    options: WaitOptions = {},
+  ): Promise<number> {
+    const { signal } = options
+    let count = 0
+    let failure: { readonly error: unknown } | undefined
+    const pending = new Set<Promise<unknown>>()
+    for await (const { topic, payload, ...rest } of items) {
+      signal?.throwIfAborted()
+      const { acked } = this.publish(topic, payload, signal === undefined ? rest : { signal, ...rest })
+      count++
+      const observed: Promise<void> = acked.then(
+        () => {
+          pending.delete(observed)
+        },
+        (error: unknown) => {
+          pending.delete(observed)
+          failure ??= { error }
+        },
+      )
+      pending.add(observed)
+      if (failure === undefined && this.needsDrain) await this.drained({ signal })
+      if (failure !== undefined) throw failure.error
+    }
+    await Promise.all(pending)
+    if (failure !== undefined) throw (failure as { readonly error: unknown }).error
+    return count
+  }
+
+  // ------------------------------------------------------------------------------------------------ subscribing
+
+  /**
+   * Subscribes, and gives the messages as an async iterable that exists, with its queue, from this call on.
+   *
+   * @throws OptionsError for wrong filters and options
+   */
+  messages<Params, Input, Output>(
+    topic: TypedTopic<Params, Input, Output>,
+    options?: SubscriptionOptions,
+  ): Subscription<Message<Params, Output>>
+  messages<Schema extends StandardSchema>(
+    filters: string | readonly string[],
+    options: SubscriptionOptions & { readonly schema: Schema },
+  ): Subscription<Message<readonly string[], SchemaOutput<Schema>>>
+  messages(filters: string | readonly string[], options?: SubscriptionOptions): Subscription
+  messages(source: string | readonly string[] | MessageSource, options?: SubscriptionOptions): unknown {
+    return this.#router.messages(toSource(source), options)
+  }
+
+  /** Subscribes for the listeners of the `message` event. Resolves with the outcome per filter. */
+  subscribe(
+    filters: string | FilterRequest | readonly (string | FilterRequest)[],
+    options?: SubscribeOptions,
+  ): Promise<readonly FilterOutcome[]> {
+    return this.#router.subscribe(filters, options)
+  }
+
+  unsubscribe(filters: string | readonly string[]): Promise<readonly UnsubscribeOutcome[]> {
+    return this.#router.unsubscribe(filters)
+  }
+
+  // ------------------------------------------------------------------------------------------------ events
+
+  on<E extends keyof ClientEvents>(event: E, listener: ClientEvents[E]): this {
+    this.#emitter.on(event, listener as never)
+    this.#listenersChanged(event)
+    return this
+  }
+
+  once<E extends keyof ClientEvents>(event: E, listener: ClientEvents[E]): this {
+    this.#emitter.once(event, listener as never)
+    this.#listenersChanged(event)
+    return this
+  }
+
+  off<E extends keyof ClientEvents>(event: E, listener?: ClientEvents[E]): this {
+    this.#emitter.off(event, listener as never)
+    this.#listenersChanged(event)
+    return this
+  }
+
+  static {
+    // What `console.log(client)` shows: no option, and so no secret.
+    Object.defineProperty(Client.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      value(this: Client): string {
+        const server =
+          this.connection?.server ?? this.#options.servers[0]?.description ?? 'a custom transport'
+        return `Client { ${this.state}, clientId: ${JSON.stringify(this.clientId)}, server: ${server} }`
+      },
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------------ within
+
+  /** What the parts see of the client. Objects of their own, so that none of it is public. */
+  #parts(): { driver: DriverOwner; lifecycle: LifecycleOwner; host: ClientHost } {
+    const client = this
+    const driver: DriverOwner = {
+      onConnected: (limits: Limits, connack: ConnackPacket) => client.#lifecycle.onConnected(limits, connack),
+      onDisconnected: (error, packet) => client.#lifecycle.onDisconnected(error, packet),
+      onMessage: (message) => client.#deliver(message),
+      onSessionLost: () => client.#sessionLost(),
+      onResubscribed: (results: readonly FilterResult[]) => client.#router.resubscribed(results),
+      onAuthenticate: (data) => client.#lifecycle.onAuthenticate(data),
+      onReauthenticated: (data) => client.#lifecycle.onReauthenticated(data),
+      onPublishFailed: (publication, error) => client.#publishFailed(publication, error),
+      onStoreFailed: (error) => client.#storeFailed(error),
+      onTurnEnd: () => client.#turnEnded(),
+    }
+    const lifecycle: LifecycleOwner = {
+      clock: client.#clock,
+      stateChanged: (change) => client.#stateChanged(change),
+      connected: (info) => client.#connected(info),
+      disconnected: (error, packet) => client.#disconnected(error, packet),
+      attemptFailed: (error, attempt) => client.#attemptFailed(error, attempt),
+      reconnecting: (attempt, delayMs, cause) => {
+        client.#note('info', 'reconnecting', () => ({ attempt, delayMs: Math.round(delayMs) }))
+        client.#emit('reconnecting', { attempt, delayMs, cause })
+      },
+      ended: (info, error) => client.#ended(info, error),
+      beforeFirstAttempt: async () => {},
+      afterEnd: async () => {},
+    }
+    const host: ClientHost = {
+      clock: client.#clock,
+      get limits() {
+        return client.#driver.session.limits
+      },
+      get ended() {
+        return client.#leaving ? client.#closedError() : undefined
+      },
+      publish: (topic, payload, options) => client.publish(topic, payload, options),
+      subscribe: (command: SubscribeCommand) => client.#driver.subscribe(command),
+      unsubscribe: (command: UnsubscribeCommand) => client.#driver.unsubscribe(command),
+      acknowledge: (message, reasonCode) => client.#driver.acknowledge(message, reasonCode),
+      report: (error) => client.#report(error),
+      dropped: (message, reason) => {
+        client.#counters.dropped++
+        client.#note('warn', 'message dropped', () => ({ topic: message.topic, reason }))
+        client.#emit('dropped', { message, reason })
+      },
+    }
+    return { driver, lifecycle, host }
+  }
+
+  readonly #listen = (message: AnyMessage): void => {
+    this.#emitter.emit('message', message)
+  }
+
+  #deliver(message: AnyMessage): void {
+    this.#counters.messagesReceived++
+    if (this.#emitter.listenerCount('message') === 0) this.#router.deliver(message)
+    else this.#router.deliver(message, this.#listen)
+  }
+
+  #sessionLost(): void {
+    this.#counters.sessionsLost++
+    this.#note('warn', 'session lost', () => ({}))
+    this.#router.sessionLost()
+    this.#emit('gap')
+  }
+
+  #publishFailed(publication: OutgoingPublication, error: unknown): void {
+    const { topic, qos } = publication
+    if (error instanceof QueueFullError && error.code !== 'ERR_MQTT_QUEUE_FULL') {
+      this.#counters.dropped++
+      this.#note('warn', 'publication dropped', () => ({ topic, reason: error.message }))
+      this.#emit('dropped', { publication, reason: error.message })
+      return
+    }
+    // The end of the client is told as such, not once per publication.
+    if (this.#lifecycle.endedWith !== undefined && error === this.#lifecycle.endedWith) return
+    this.#report(
+      error instanceof MqttError
+        ? error
+        : new MqttError(`Publication to "${topic}" (QoS ${qos}) failed`, {
+            code: 'ERR_MQTT_PUBLISH',
+            cause: error,
+          }),
+    )
+  }
+
+  #storeFailed(error: StoreError): void {
+    this.#report(error)
+    void this.#lifecycle.close('error', error)
+  }
+
+  #turnEnded(): void {
+    this.#pressure.turnEnded()
+    this.#lifecycle.turnEnded()
+    // Channels tell nobody when they are subscribed to: one look per turn.
+    if (packetSendChannel.hasSubscribers || packetReceiveChannel.hasSubscribers) this.#trace()
+  }
+
+  #stateChanged(change: StateChange): void {
+    if (change.state === 'disconnecting' || change.state === 'closed') this.#leaving = true
+    this.#note('debug', `state ${change.state}`, () => ({ previous: change.previous, cause: change.cause }))
+    for (const stream of [...this.#streams]) stream.push(change)
+    this.#emit('state', change)
+  }
+
+  #connected(info: ConnectionInfo): void {
+    this.#counters.connections++
+    this.#note('info', 'connected', () => ({ server: info.server, sessionPresent: info.sessionPresent }))
+    this.#router.connected(info.limits)
+    this.#emit('connect', info)
+  }
+
+  #disconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+    if (error !== undefined) {
+      this.#counters.connectionsLost++
+      this.#lastError = error
+      this.#note('warn', 'connection lost', () => ({ error }))
+    } else this.#note('info', 'disconnected', () => ({}))
+    this.#emit('disconnect', error, packet)
+  }
+
+  #attemptFailed(error: MqttError, attempt: number): void {
+    this.#counters.connectFailures++
+    this.#lastError = error
+    this.#note('warn', 'attempt failed', () => ({ attempt, error }))
+  }
+
+  #ended(info: ClosedInfo, error: MqttError): void {
+    this.#leaving = true
+    if (info.error !== undefined) this.#lastError = info.error
+    this.#note(info.error === undefined ? 'info' : 'error', 'closed', () => ({
+      reason: info.reason,
+      error: info.error,
+    }))
+    this.#pressure.end(error)
+    this.#router.end(info.error)
+    this.#emit('close', info)
+  }
+
+  /** The one place for failures that no promise carries. */
+  #report(error: MqttError): void {
+    this.#counters.errors++
+    this.#lastError = error
+    this.#note('error', error.message, () => ({ code: error.code }))
+    if (this.#emitter.listenerCount('error') === 0) return
+    try {
+      this.#emitter.emit('error', error)
+    } catch (cause) {
+      // A listener of "error" that throws has nobody left to tell.
+      this.#note('error', 'a listener of "error" has thrown', () => ({ cause }))
+    }
+  }
+
+  #emit<E extends Exclude<keyof ClientEvents, 'error' | 'message'>>(
+    event: E,
+    ...details: Parameters<ClientEvents[E]>
+  ): void {
+    if (this.#emitter.listenerCount(event) === 0) return
+    try {
+      ;(this.#emitter as unknown as EventEmitter).emit(event, ...details)
+    } catch (cause) {
+      this.#report(new MqttError(`A listener of "${event}" has thrown`, { code: 'ERR_MQTT_LISTENER', cause }))
+    }
+  }
+
+  #note(level: LogEntry['level'], message: string, details: () => Record<string, unknown>): void {
+    if (this.#log === undefined) return
+    try {
+      this.#log({ level, message, clientId: this.clientId, details: details() })
+    } catch {
+      // A log that fails must not take the connection with it.
+    }
+  }
+
+  #listenersChanged(event: keyof ClientEvents): void {
+    if (event === 'message' && this.#emitter.listenerCount('message') > 0) this.#router.release(this.#listen)
+    if (event === 'packetsend' || event === 'packetreceive') this.#trace()
+  }
+
+  #trace(): void {
+    const wanted =
+      this.#emitter.listenerCount('packetsend') > 0 ||
+      this.#emitter.listenerCount('packetreceive') > 0 ||
+      packetSendChannel.hasSubscribers ||
+      packetReceiveChannel.hasSubscribers
+    if (wanted === this.#traced) return
+    this.#traced = wanted
+    this.#driver.trace = wanted
+      ? {
+          onPacketSent: (packet) => {
+            if (packetSendChannel.hasSubscribers)
+              packetSendChannel.publish({ clientId: this.clientId, packet })
+            if (this.#emitter.listenerCount('packetsend') > 0)
+              this.#driver.tell(() => this.#emit('packetsend', packet))
+          },
+          onPacketReceived: (packet) => {
+            if (packetReceiveChannel.hasSubscribers)
+              packetReceiveChannel.publish({ clientId: this.clientId, packet })
+            if (this.#emitter.listenerCount('packetreceive') > 0) {
+              this.#driver.tell(() => this.#emit('packetreceive', packet))
+            }
+          },
+        }
+      : undefined
+  }
+
+  get #left(): DisconnectReport {
+    return this.#lifecycle.left ?? { queuedMessages: 0, inFlight: 0, unacknowledged: 0, keptIn: 'nowhere' }
+  }
+
+  #closedError(): MqttError {
+    return (
+      this.#lifecycle.endedWith ??
+      new ClosedError('The client is being disconnected and takes no more work; make a new one')
+    )
+  }
+
+  #notConnected(what: string): MqttError {
+    return new MqttError(`Cannot ${what}: the client is ${this.state}`, { code: 'ERR_MQTT_NOT_CONNECTED' })
+  }
+
+  #checkDisconnect(reasonCode: number, sessionExpiryInterval: number | undefined): void {
+    if (reasonCode !== 0 && reasonCode !== 4 && !(reasonCode >= 0x80 && reasonCode <= 0xff)) {
+      throw new OptionsError(`reasonCode: ${reasonCode} is none that a client may send in DISCONNECT`, {
+        path: 'reasonCode',
+        expected: '0x00, 0x04, or 0x80 and up',
+        received: String(reasonCode),
+      })
+    }
+    const given = this.#lifecycle.current.connectProperties.sessionExpiryInterval ?? 0
+    if (sessionExpiryInterval !== undefined && sessionExpiryInterval > 0 && given === 0) {
+      throw new OptionsError(
+        'sessionExpiryInterval cannot be raised at disconnect when it was 0 at connect; set it in the client options',
+        { path: 'sessionExpiryInterval', expected: '0', received: String(sessionExpiryInterval) },
+      )
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------ the queue's limits
+
+  /** The age limit of the queue, as an expiry of the publication; most clients have none. */
+  #age(): MessageExpiry | undefined {
+    const { maxAgeMs } = this.#options.queue
+    if (maxAgeMs === Number.POSITIVE_INFINITY) return undefined
+    return new MessageExpiry(this.#clock.now() + maxAgeMs, Number.POSITIVE_INFINITY)
+  }
+
+  #expiry(seconds: number): MessageExpiry {
+    const now = this.#clock.now()
+    const endsAt = now + seconds * 1000
+    return new MessageExpiry(Math.min(endsAt, now + this.#options.queue.maxAgeMs), endsAt)
+  }
+
+  /** Makes room in the queue as `overflow` says; false when the publication itself was refused. */
+  #hasRoom(publication: OutgoingPublication): boolean {
+    const { session } = this.#driver
+    const { maxMessages, maxBytes, overflow, qos0 } = this.#options.queue
+    if (session.phase === 'online' && session.queuedMessages === 0 && !this.#driver.congested) return true
+    const { topic } = publication
+    if (publication.qos === 0 && qos0 !== 'queue' && session.phase !== 'online') {
+      const message = `Publication to "${topic}" was not sent: there is no connection and queue.qos0 is "${qos0}"`
+      const code = 'ERR_MQTT_NOT_CONNECTED'
+      const error = qos0 === 'drop' ? new QueueFullError(message, { code }) : new MqttError(message, { code })
+      this.#driver.refuse(publication, error)
+      return false
+    }
+    const size = publication.payload.length
+    const isFull = () => session.queuedMessages + 1 > maxMessages || session.queuedBytes + size > maxBytes
+    while (overflow === 'drop-oldest' && isFull()) {
+      const oldest = session.oldestQueued() as OutgoingPublication | undefined
+      if (oldest === undefined || !this.#driver.cancel(oldest)) break
+      this.#driver.refuse(
+        oldest,
+        queueFull(oldest.topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped from the full queue for a newer one'),
+      )
+    }
+    if (!isFull()) return true
+    const error =
+      overflow === 'reject'
+        ? queueFull(
+            topic,
+            'ERR_MQTT_QUEUE_FULL',
+            `refused: the queue holds ${session.queuedMessages} messages`,
+          )
+        : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
+    this.#driver.refuse(publication, error)
+    return false
+  }
+}
+
+function queueFull(topic: string, code: string, what: string): QueueFullError {
+  return new QueueFullError(`Publication to "${topic}" was ${what}`, { code })
+}
+
+function wrongQos(qos: unknown): OptionsError {
+  return new OptionsError(`qos: expected 0, 1 or 2, got ${String(qos)} [MQTT-3.3.1-4]`, {
+    path: 'qos',
+    expected: '0, 1 or 2',
+    received: String(qos),
+  })
+}

@@ -1,0 +1,62 @@
+/** The part of a channel of `node:diagnostics_channel` that is used here. */
+interface Channel {
+  readonly hasSubscribers: boolean
+  publish(message: unknown): void
+}
+
+interface TracingChannel {
+  readonly hasSubscribers?: boolean
+  readonly start: Channel
+  readonly end: Channel
+  readonly asyncEnd: Channel
+  readonly error: Channel
+  tracePromise<T>(body: () => Promise<T>, context: object): Promise<T>
+}
+
+interface DiagnosticsModule {
+  channel(name: string): Channel
+  tracingChannel?(name: string): TracingChannel
+}
+
+/** Where there is no `node:diagnostics_channel`, nobody can subscribe. */
+const silent: Channel = { hasSubscribers: false, publish: () => {} }
+
+const diagnostics = (
+  globalThis as { process?: { getBuiltinModule?: (name: string) => DiagnosticsModule | undefined } }
+).process?.getBuiltinModule?.('node:diagnostics_channel')
+
+/** `mqtt:packet:send` and `mqtt:packet:receive`: `{ clientId, packet }` for every packet. */
+export const packetSendChannel: Channel = diagnostics?.channel('mqtt:packet:send') ?? silent
+export const packetReceiveChannel: Channel = diagnostics?.channel('mqtt:packet:receive') ?? silent
+
+const connectChannel = diagnostics?.tracingChannel?.('mqtt:connect')
+const publishChannel = diagnostics?.tracingChannel?.('mqtt:publish')
+const handlerChannel = diagnostics?.tracingChannel?.('mqtt:handler')
+
+function isTraced(channel: TracingChannel | undefined): channel is TracingChannel {
+  return (
+    channel !== undefined &&
+    (channel.start.hasSubscribers || channel.asyncEnd.hasSubscribers || channel.error.hasSubscribers)
+  )
+}
+
+/** `tracing:mqtt:connect:*`: from `connect()` to CONNACK. */
+export function traceConnect<T>(body: () => Promise<T>, context: () => object): Promise<T> {
+  return isTraced(connectChannel) ? connectChannel.tracePromise(body, context()) : body()
+}
+
+/** `tracing:mqtt:handler:*`: one call of a handler. */
+export function traceHandler<T>(body: () => Promise<T>, context: () => object): Promise<T> {
+  return isTraced(handlerChannel) ? handlerChannel.tracePromise(body, context()) : body()
+}
+
+/** Whether somebody follows publications; one branch per publication when not. */
+export function isPublishTraced(): boolean {
+  return isTraced(publishChannel)
+}
+
+/** `tracing:mqtt:publish:*`: from `publish()` to the acknowledgement. */
+export function tracePublish(acked: Promise<unknown>, context: object): void {
+  // The outcome belongs to whoever reads `acked`; this is only a spectator.
+  publishChannel?.tracePromise(() => acked, context).catch(() => {})
+}

@@ -1,0 +1,548 @@
+import type { ByteWriter } from '../codec/byte-writer.ts'
+import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
+import { ClosedError, type MqttError, StoreError, TimeoutError } from '../errors.ts'
+import type {
+  ConnectRequest,
+  DisconnectRequest,
+  FilterResult,
+  SubscribeCommand,
+  UnsubscribeCommand,
+} from '../session/command.ts'
+import type { InboundMessage } from '../session/inbound-message.ts'
+import type { RestoredSession } from '../session/journal.ts'
+import type { Limits } from '../session/limits.ts'
+import type { OutboundMessage } from '../session/outbound-message.ts'
+import { Session, type SessionConfig } from '../session/session.ts'
+import type { PacketTrace, PublishOutcome, SessionSink } from '../session/sink.ts'
+import type { Transport, TransportHandler } from '../transport/transport.ts'
+import type { Clock, Timer } from './clock.ts'
+import { type DurableJournal, JournalGate } from './journal-gate.ts'
+import type { AnyMessage } from './message.ts'
+import type { OutgoingPublication, PublicationHost } from './publication.ts'
+import type { Counters } from './stats.ts'
+
+/** Who is told, last in each turn: these calls may run user code, and may call the driver again. */
+export interface DriverOwner {
+  onConnected(limits: Limits, connack: ConnackPacket): void
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void
+  onMessage(message: AnyMessage): void
+  onSessionLost(): void
+  onResubscribed(results: readonly FilterResult[]): void
+  onAuthenticate(data: Uint8Array | undefined): void
+  onReauthenticated(data: Uint8Array | undefined): void
+  onPublishFailed(publication: OutgoingPublication, error: unknown): void
+  onStoreFailed(error: StoreError): void
+  /** Bytes were sent or the queue became shorter. */
+  onTurnEnd(): void
+}
+
+/** Transport bytes above which publications wait for the network. The runtime's own mark of 16 KiB stalls at every large message. */
+const CONGESTION_MARK = 1_048_576
+/** A turn's output is written in pieces of this size, so that a long loop of publications keeps the network busy. */
+const EAGER_FLUSH = 65_536
+
+const NEVER = Number.POSITIVE_INFINITY
+
+interface StoreWaiter {
+  readonly publication: OutgoingPublication
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** One network connection, as the driver holds it: calls of one that was left behind reach nobody. */
+class Link implements TransportHandler {
+  transport: Transport | undefined = undefined
+  readonly #driver: Driver
+
+  constructor(driver: Driver) {
+    this.#driver = driver
+  }
+
+  onBytes(chunk: Uint8Array): void {
+    this.#driver.received(this, chunk)
+  }
+
+  onDrain(): void {
+    this.#driver.linkDrained(this)
+  }
+
+  onClose(cause: Error | undefined): void {
+    this.#driver.linkClosed(this, cause)
+  }
+}
+
+/**
+ * Where session, transport, clock and store meet. Every input ends in `#after`, so that there is one rhythm:
+ * at the end of the turn the store is flushed, then the bytes of the turn are written as one block, then one timer is armed for the
+ * session's next deadline, and only then, when everything is consistent, user code runs.
+ */
+export class Driver implements SessionSink, PublicationHost {
+  readonly session: Session
+  readonly #clock: Clock
+  readonly #owner: DriverOwner
+  readonly #counters: Counters
+  readonly #ackTimeoutMs: number
+  /** Undefined without a store. */
+  readonly #gate: JournalGate | undefined
+  /** Publications from before the store was open: what is in it comes first. */
+  #early: OutgoingPublication[] = []
+  /** The connection in use. */
+  #link: Link | undefined = undefined
+  /** Connections that are left and have not said that they are closed. */
+  readonly #leaving: Set<Link> = new Set()
+  /** The one of `#leaving` that still gets what is in the output: DISCONNECT. */
+  #farewell: Link | undefined = undefined
+  #now: number
+  #turnScheduled = false
+  /** A journal flush is under way; bytes of later turns wait for its end. */
+  #storing = false
+  #storeFailure: StoreError | undefined = undefined
+  readonly #storeWaiters: StoreWaiter[] = []
+  #timer: Timer | undefined = undefined
+  #armedFor: number = NEVER
+  #progressAt = 0
+  #congested = false
+  #publishing: OutboundMessage | undefined = undefined
+  /** What is to be told when the session has returned, in order. */
+  #inbox: (AnyMessage | (() => void))[] = []
+  readonly #pongs: {
+    sentAt: number
+    resolve: (roundTripMs: number) => void
+    reject: (error: unknown) => void
+  }[] = []
+  #closedWaiters: (() => void)[] = []
+
+  constructor(
+    config: SessionConfig,
+    ackTimeoutMs: number,
+    clock: Clock,
+    owner: DriverOwner,
+    counters: Counters,
+    durable: boolean,
+  ) {
+    this.#clock = clock
+    this.#now = clock.now()
+    this.#owner = owner
+    this.#counters = counters
+    this.#ackTimeoutMs = ackTimeoutMs
+    this.#gate = durable ? new JournalGate() : undefined
+    this.session = new Session(config, this, this.#gate)
+  }
+
+  set trace(trace: PacketTrace | undefined) {
+    this.session.trace = trace
+  }
+
+  /** Sequence number up to which publications are stored; Infinity without a store. */
+  get storedThrough(): number {
+    return this.#gate === undefined ? NEVER : (this.#gate.journal?.storedThrough ?? 0)
+  }
+
+  get congested(): boolean {
+    return this.#congested
+  }
+
+  get isLinked(): boolean {
+    return this.#link !== undefined
+  }
+
+  // ------------------------------------------------------------------------------------------------ inputs
+
+  /** The handler for a transport that is about to be opened for this driver. */
+  prepare(): TransportHandler {
+    return new Link(this)
+  }
+
+  /** Takes a freshly opened transport and writes CONNECT. Throws `OptionsError` for a CONNECT that MQTT forbids. */
+  connect(handler: TransportHandler, transport: Transport, request: ConnectRequest): void {
+    const link = handler as Link
+    link.transport = transport
+    try {
+      this.session.connect(request, this.#tick())
+    } catch (error) {
+      this.#leaving.add(link)
+      transport.destroy()
+      throw error
+    }
+    this.#link = link
+    this.#after()
+  }
+
+  publish(message: OutgoingPublication): void {
+    if (this.#gate !== undefined && this.#gate.journal === undefined) {
+      this.#early.push(message)
+      return
+    }
+    this.#publishing = message
+    // The clock is read once per turn: what is published in between shares its time.
+    this.session.publish(message, this.#turnScheduled ? this.#now : this.#tick())
+    this.#publishing = undefined
+    if (!this.#turnScheduled) this.#after()
+    else if (this.session.output.length >= EAGER_FLUSH) this.#flush()
+  }
+
+  /** Settles a publication that was not taken, when its caller has had the time to ask for its promises. */
+  refuse(message: OutgoingPublication, error: MqttError): void {
+    this.#inbox.push(() => message.fail(error))
+    this.#after()
+  }
+
+  subscribe(command: SubscribeCommand): void {
+    this.#tick()
+    this.session.subscribe(command)
+    this.#after()
+  }
+
+  unsubscribe(command: UnsubscribeCommand): void {
+    this.#tick()
+    this.session.unsubscribe(command)
+    this.#after()
+  }
+
+  acknowledge(message: AnyMessage, reasonCode: number): void {
+    this.session.acknowledge(message, reasonCode)
+    if (!this.#turnScheduled) this.#after()
+  }
+
+  authenticate(data: Uint8Array | undefined): void {
+    this.session.authenticate(data)
+    this.#after()
+  }
+
+  reauthenticate(data: Uint8Array | undefined): void {
+    this.session.reauthenticate(data)
+    this.#after()
+  }
+
+  /** Resolves with the round trip in milliseconds; rejects when the connection ends first. */
+  ping(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const sentAt = this.#tick()
+      this.#pongs.push({ sentAt, resolve, reject })
+      this.session.ping(sentAt)
+      this.#flush()
+    })
+  }
+
+  /** The store is open: takes up the session that was in it, then what was published meanwhile. Before the first `connect`. */
+  openStore(journal: DurableJournal, state: RestoredSession): void {
+    if (this.#gate === undefined) return
+    this.session.restore(state, this.#tick())
+    this.#gate.journal = journal
+    for (const message of this.#early.splice(0)) this.publish(message)
+    this.#after()
+  }
+
+  /** Sends DISCONNECT, then closes the transport. */
+  disconnect(request: DisconnectRequest): void {
+    this.#tick()
+    this.session.disconnect(request)
+    this.#flush()
+    this.#after()
+  }
+
+  /** Drops the connection as it is: no DISCONNECT, and what was not sent is not sent. */
+  drop(cause: Error): void {
+    const link = this.#link
+    if (link === undefined) return
+    this.#leave(link, false)
+    this.session.transportClosed(cause, this.#tick())
+    this.#after()
+  }
+
+  /** Calls back when the session has returned, in the order of what happened. */
+  tell(callback: () => void): void {
+    this.#inbox.push(callback)
+    this.#after()
+  }
+
+  /** The client has ended: everything that waits gets this error. */
+  fail(error: MqttError): void {
+    for (const message of this.#early.splice(0)) message.fail(error)
+    this.session.fail(error)
+    for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
+    this.#after()
+  }
+
+  /** Resolves when every transport has said that it is closed. */
+  whenClosed(): Promise<void> {
+    if (this.#link === undefined && this.#leaving.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#closedWaiters.push(resolve))
+  }
+
+  /** Resolves when everything recorded so far is stored, or storing has failed. */
+  async settleStore(): Promise<void> {
+    const journal = this.#gate?.journal
+    if (journal === undefined) return
+    // The failure is told elsewhere.
+    while (journal.dirty && this.#storeFailure === undefined) await journal.flush().catch(() => {})
+    this.#flush()
+  }
+
+  // ------------------------------------------------------------------------------------------------ publications
+
+  whenStored(publication: OutgoingPublication): Promise<void> {
+    if (this.#storeFailure !== undefined) return Promise.reject(this.#storeFailure)
+    return new Promise((resolve, reject) => {
+      this.#storeWaiters.push({ publication, resolve, reject })
+    })
+  }
+
+  cancel(publication: OutgoingPublication): boolean {
+    const early = this.#early.indexOf(publication)
+    if (early >= 0) this.#early.splice(early, 1)
+    else if (!this.session.cancel(publication)) return false
+    this.#after()
+    return true
+  }
+
+  publishFailed(publication: OutgoingPublication, error: unknown): void {
+    this.#inbox.push(() => this.#owner.onPublishFailed(publication, error))
+    this.#after()
+  }
+
+  // ------------------------------------------------------------------------------------------------ transport
+
+  received(link: Link, chunk: Uint8Array): void {
+    if (link !== this.#link) return
+    this.#counters.bytesReceived += chunk.length
+    this.session.receive(chunk, this.#tick())
+    // Acknowledgements leave before user code runs, however long that takes.
+    this.#endTurn()
+  }
+
+  linkDrained(link: Link): void {
+    if (link !== this.#link) return
+    if (this.#congested) {
+      this.#congested = false
+      this.session.setCongested(false, this.#tick())
+    }
+    this.#endTurn()
+  }
+
+  linkClosed(link: Link, cause: Error | undefined): void {
+    this.#leaving.delete(link)
+    if (link === this.#farewell) this.#farewell = undefined
+    if (link === this.#link) {
+      this.#link = undefined
+      this.#congested = false
+      this.session.transportClosed(cause, this.#tick())
+      this.#endTurn()
+    }
+    if (this.#link === undefined && this.#leaving.size === 0) {
+      for (const resolve of this.#closedWaiters.splice(0)) resolve()
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------ the sink
+
+  onConnected(limits: Limits, connack: ConnackPacket): void {
+    this.#inbox.push(() => this.#owner.onConnected(limits, connack))
+  }
+
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+    const link = this.#link
+    if (link !== undefined) this.#leave(link, true)
+    this.#congested = false
+    const pongs = this.#pongs.splice(0)
+    this.#inbox.push(() => {
+      for (const pong of pongs)
+        pong.reject(error ?? new ClosedError('The connection was closed before the answer to the ping'))
+      this.#owner.onDisconnected(error, packet)
+    })
+  }
+
+  onMessage(message: InboundMessage): void {
+    this.#inbox.push(message as AnyMessage)
+  }
+
+  onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
+    this.#progressAt = this.#now
+    const publication = message as OutgoingPublication
+    // What fails inside publish() is thrown there.
+    if (message === this.#publishing && outcome instanceof Error) publication.fail(outcome, true)
+    else publication.settle(outcome)
+  }
+
+  onSent(message: OutboundMessage): void {
+    ;(message as OutgoingPublication).markSent()
+  }
+
+  onResubscribed(results: readonly FilterResult[]): void {
+    this.#inbox.push(() => this.#owner.onResubscribed(results))
+  }
+
+  onSessionLost(): void {
+    this.#inbox.push(() => this.#owner.onSessionLost())
+  }
+
+  onAuthenticate(data: Uint8Array | undefined): void {
+    this.#inbox.push(() => this.#owner.onAuthenticate(data))
+  }
+
+  onReauthenticated(data: Uint8Array | undefined): void {
+    this.#inbox.push(() => this.#owner.onReauthenticated(data))
+  }
+
+  onPong(): void {
+    const pong = this.#pongs.shift()
+    pong?.resolve(this.#now - pong.sentAt)
+  }
+
+  // ------------------------------------------------------------------------------------------------ the rhythm
+
+  #tick(): number {
+    this.#now = this.#clock.now()
+    return this.#now
+  }
+
+  /** Every input ends here. */
+  #after(): void {
+    if (this.#turnScheduled) return
+    this.#turnScheduled = true
+    this.#clock.soon(this.#onTurnEnd)
+  }
+
+  readonly #onTurnEnd = (): void => {
+    this.#turnScheduled = false
+    this.#endTurn()
+  }
+
+  #endTurn(): void {
+    this.#flush()
+    this.#arm()
+    if (this.#inbox.length > 0) this.#tell()
+    this.#owner.onTurnEnd()
+  }
+
+  /** User code, last. What it does comes back as new inputs. */
+  #tell(): void {
+    const inbox = this.#inbox
+    this.#inbox = []
+    for (const item of inbox) {
+      if (typeof item === 'function') item()
+      else this.#owner.onMessage(item)
+    }
+  }
+
+  /** The write barrier: what depends on a record leaves after its flush. Without a store nothing waits. */
+  #flush(): void {
+    const { output } = this.session
+    const journal = this.#gate?.journal
+    // Bytes of an earlier turn wait for their flush: these come after them.
+    if (this.#storing) return
+    const link = this.#farewell ?? this.#link
+    if (this.#storeFailure !== undefined) {
+      // What depends on lost records must not leave.
+      this.#farewell = undefined
+      link?.transport?.destroy()
+      return
+    }
+    while (journal?.binding !== true && !output.isEmpty) if (!this.#write(link, output.take())) break
+    if (journal?.dirty === true) this.#store(journal, link, output)
+    else if (this.#farewell !== undefined) this.#sayFarewell()
+  }
+
+  #store(journal: DurableJournal, link: Link | undefined, output: ByteWriter): void {
+    const chunks = journal.binding && !output.isEmpty ? output.take() : []
+    this.#storing = journal.binding
+    journal.flush().then(
+      () => {
+        this.#storing = false
+        this.#tick()
+        if (chunks.length > 0) this.#write(link, chunks)
+        this.#settleStored(journal.storedThrough)
+        this.#endTurn()
+      },
+      (cause: unknown) => {
+        this.#storing = false
+        if (this.#storeFailure !== undefined) return
+        const error =
+          cause instanceof StoreError ? cause : new StoreError('The session store failed to write', { cause })
+        this.#storeFailure = error
+        for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
+        this.#inbox.push(() => this.#owner.onStoreFailed(error))
+        this.#after()
+      },
+    )
+  }
+
+  #settleStored(through: number): void {
+    if (this.#storeWaiters.length === 0) return
+    for (const waiter of this.#storeWaiters.splice(0)) {
+      const { sequence } = waiter.publication
+      if (sequence !== 0 && sequence <= through) waiter.resolve()
+      else this.#storeWaiters.push(waiter)
+    }
+  }
+
+  /** False when there is nothing to write to, or no more should be written for now. */
+  #write(link: Link | undefined, chunks: Uint8Array[]): boolean {
+    const transport = link?.transport
+    if (transport === undefined) return false
+    for (const chunk of chunks) this.#counters.bytesSent += chunk.length
+    transport.write(chunks)
+    if (link !== this.#link) return false
+    const buffered = transport.bufferedBytes
+    if (!this.#congested && buffered > CONGESTION_MARK) {
+      this.#congested = true
+      this.session.setCongested(true, this.#now)
+    }
+    // What waits behind a full block of output moves up.
+    this.session.flushed(this.#now)
+    return true
+  }
+
+  #leave(link: Link, farewell: boolean): void {
+    this.#link = undefined
+    this.#congested = false
+    this.#leaving.add(link)
+    if (farewell) this.#farewell = link
+    else link.transport?.destroy()
+  }
+
+  #sayFarewell(): void {
+    const link = this.#farewell
+    this.#farewell = undefined
+    link?.transport?.end()
+  }
+
+  /** One timer for everything. A deadline that moves away lets it fire and look again, instead of setting it anew each time. */
+  #arm(): void {
+    const deadline = Math.min(this.session.nextDeadline(), this.#ackDeadline())
+    if (deadline === NEVER) {
+      this.#timer?.cancel()
+      this.#timer = undefined
+      this.#armedFor = NEVER
+      return
+    }
+    if (deadline >= this.#armedFor) return
+    this.#timer?.cancel()
+    this.#armedFor = deadline
+    this.#timer = this.#clock.setTimer(this.#onTimer, deadline - this.#now)
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined
+    this.#armedFor = NEVER
+    const now = this.#tick()
+    if (now >= this.session.nextDeadline()) this.session.expire(now)
+    if (now >= this.#ackDeadline()) {
+      this.drop(
+        new TimeoutError(
+          `no acknowledgement within ${this.#ackTimeoutMs} ms (ackTimeoutMs) although some were due`,
+        ),
+      )
+    }
+    this.#endTurn()
+  }
+
+  #ackDeadline(): number {
+    if (this.#ackTimeoutMs === 0) return NEVER
+    if (this.session.phase !== 'online' || this.#congested || !this.session.hasUnfinishedWork) {
+      this.#progressAt = this.#now
+      return NEVER
+    }
+    return this.#progressAt + this.#ackTimeoutMs
+  }
+}

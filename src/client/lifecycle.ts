@@ -1,0 +1,705 @@
+import type { ConnackPacket, DisconnectPacket, ProtocolVersion } from '../codec/packet.ts'
+import {
+  ClosedError,
+  ConnectError,
+  ConnectionLostError,
+  MqttError,
+  OptionsError,
+  ProtocolError,
+  TimeoutError,
+} from '../errors.ts'
+import type { DisconnectRequest } from '../session/command.ts'
+import type { Limits } from '../session/limits.ts'
+import { customTransport } from '../transport/custom.ts'
+import { type Endpoint, parseServerReference } from '../transport/endpoint.ts'
+import { openTransport } from '../transport/open.ts'
+import type { TransportOptions } from '../transport/settings.ts'
+import type { OpenContext, Transport } from '../transport/transport.ts'
+import { onAbort, untilAborted } from './abort.ts'
+import { backoffDelay } from './backoff.ts'
+import type { Clock } from './clock.ts'
+import { connectRequest, randomClientId } from './connect-request.ts'
+import { type ConnectionInfo, connectionInfo } from './connection-info.ts'
+import type { Driver } from './driver.ts'
+import { type ClientOptions, overrideOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { classOf } from './reason-class.ts'
+import {
+  CLIENT_TRANSITIONS,
+  type ClientState,
+  type ClosedInfo,
+  type DisconnectReport,
+  type StateChange,
+} from './state.ts'
+
+/** What the life cycle tells its client. */
+export interface LifecycleOwner {
+  readonly clock: Clock
+  stateChanged(change: StateChange): void
+  /** Online: before anybody who waits for `connect()` is told. */
+  connected(info: ConnectionInfo): void
+  /** A connection is over: lost (`error`), or ended as asked. */
+  disconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void
+  attemptFailed(error: MqttError, attempt: number): void
+  reconnecting(attempt: number, delayMs: number, cause: MqttError): void
+  /** Nothing will happen any more. Called once; `error` is what everything that still waits gets. */
+  ended(info: ClosedInfo, error: MqttError): void
+  /** Opens what has to be opened before the first attempt: the store. */
+  beforeFirstAttempt(): Promise<void>
+  /** Closes what was opened, when the transport is closed. */
+  afterEnd(): Promise<void>
+}
+
+const MAX_REDIRECTS = 3
+/** Refusals of fresh credentials in a row after which asking again is hammering. */
+const MAX_REFRESHES = 3
+const USE_ANOTHER_SERVER = 0x9c
+const SERVER_MOVED = 0x9d
+const UNSUPPORTED_VERSION = 0x84
+/** A transport promises to close in bounded time; this is the bound for those that are not ours. */
+const CLOSE_TIMEOUT_MS = 5_000
+
+interface Handshake {
+  resolve(): void
+  reject(error: MqttError): void
+}
+
+interface Waiter {
+  resolve(info: ConnectionInfo): void
+  reject(error: unknown): void
+}
+
+/**
+ * Connecting, losing, coming back, ending. One state (see state.ts), and at most one `#run` that makes attempts;
+ * whoever takes the state elsewhere aborts the run first.
+ */
+export class Lifecycle {
+  readonly #owner: LifecycleOwner
+  readonly #driver: Driver
+  readonly #given: ClientOptions
+  readonly #options: ResolvedOptions
+  readonly #clientId: string
+  #state: ClientState = 'idle'
+  #info: ConnectionInfo | undefined = undefined
+  #run: AbortController | undefined = undefined
+  #handshake: Handshake | undefined = undefined
+  readonly #waiters: Set<Waiter> = new Set()
+  #wake: (() => void) | undefined = undefined
+  #prepared = false
+
+  /** Attempts since the last stable connection. */
+  #attempts = 0
+  #refreshes = 0
+  #redirects = 0
+  #connectedAt = 0
+  /** Servers of this round that have not been tried. */
+  #round: Endpoint[] = []
+  /** The server that worked last, or where one has moved to: first in the next round. */
+  #preferred: Endpoint | undefined = undefined
+  /** The server of the attempt under way, or of the connection. */
+  #tried: Endpoint | undefined = undefined
+  #version: ProtocolVersion
+  /** Options of the attempt under way, or of the connection. */
+  #current: ResolvedOptions
+  #server = ''
+
+  /** Aborted when the connection is over: what an authenticator does for it is void then. */
+  #exchange: AbortController | undefined = undefined
+  #reauthentication: Handshake | undefined = undefined
+
+  #ending: Promise<void> | undefined = undefined
+  #drained: (() => void) | undefined = undefined
+  #resolveClosed!: (info: ClosedInfo) => void
+  /** How the client ended. Never rejects. */
+  readonly closed: Promise<ClosedInfo>
+  /** What was not finished when the client ended. */
+  left: DisconnectReport | undefined = undefined
+  /** Set when the client has ended. */
+  endedWith: MqttError | undefined = undefined
+
+  constructor(owner: LifecycleOwner, driver: Driver, given: ClientOptions, options: ResolvedOptions) {
+    this.#owner = owner
+    this.#driver = driver
+    this.#given = given
+    this.#options = options
+    this.#current = options
+    this.#version = options.protocolVersion
+    this.#clientId = options.clientId ?? randomClientId(owner.clock.random)
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+  }
+
+  get state(): ClientState {
+    return this.#state
+  }
+
+  get info(): ConnectionInfo | undefined {
+    return this.#state === 'connected' ? this.#info : undefined
+  }
+
+  /** The identifier in use: the server's, ours, or '' while the server has yet to assign one. */
+  get clientId(): string {
+    return this.#driver.session.clientId || this.#clientId
+  }
+
+  /** The version of the connection, or of the next attempt. */
+  get protocolVersion(): ProtocolVersion {
+    return this.#version
+  }
+
+  /** Options of the connection, those of the hook included. */
+  get current(): ResolvedOptions {
+    return this.#current
+  }
+
+  // ------------------------------------------------------------------------------------------------ commands
+
+  connect(signal: AbortSignal | undefined, timeoutMs: number | undefined): Promise<ConnectionInfo> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (this.#state === 'closed' || this.#state === 'disconnecting') {
+      return Promise.reject(
+        this.endedWith ??
+          new ClosedError('The client is being disconnected; make a new one to connect again'),
+      )
+    }
+    if (this.#state === 'connected' && this.#info !== undefined) return Promise.resolve(this.#info)
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        this.#waiters.delete(waiter)
+        stopListening()
+        timer?.cancel()
+      }
+      const waiter: Waiter = {
+        resolve: (info) => {
+          done()
+          resolve(info)
+        },
+        reject: (error) => {
+          done()
+          reject(error)
+        },
+      }
+      const giveUp = (reason: unknown) => {
+        waiter.reject(reason)
+        // Whoever waits on is not given up with this one; a client that comes back by itself goes on doing so.
+        if (this.#state === 'connecting' && this.#waiters.size === 0) this.#abandon(reason)
+      }
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : this.#owner.clock.setTimer(
+              () => giveUp(new TimeoutError(`Not connected within ${timeoutMs} ms`)),
+              timeoutMs,
+            )
+      const stopListening = onAbort(signal, giveUp)
+      this.#waiters.add(waiter)
+      if (this.#state === 'idle') this.#start('connecting', undefined, 0)
+    })
+  }
+
+  /**
+   * Sends DISCONNECT when what is under way has finished, or `timeoutMs` are over, and ends the client. Without a
+   * connection it ends at once.
+   */
+  disconnect(request: DisconnectRequest, timeoutMs: number): Promise<void> {
+    if (this.#ending !== undefined) return this.#ending
+    if (this.#state !== 'connected') return this.close('disconnect')
+    this.#set('disconnecting', undefined)
+    this.#ending = this.#leave(request, timeoutMs)
+    return this.#ending
+  }
+
+  /** Ends the client now, without DISCONNECT. */
+  close(reason: ClosedInfo['reason'] = 'close', error?: MqttError): Promise<void> {
+    if (this.#state === 'closed') return this.#ending ?? Promise.resolve()
+    const cause = error ?? new ClosedError('The client was closed')
+    this.#run?.abort(cause)
+    this.#driver.drop(cause)
+    this.#ending = this.#finish({ reason, error }, cause)
+    return this.#ending
+  }
+
+  /** Runs the authenticator again on the connection; the caller has seen to it that there is one. */
+  async reauthenticate(signal: AbortSignal | undefined): Promise<void> {
+    const { authenticator } = this.#current
+    const exchange = this.#exchange
+    if (authenticator === undefined || exchange === undefined) {
+      throw new OptionsError('reauthenticate() needs a client with an authenticator [MQTT-4.12.0-7]', {
+        path: 'authenticator',
+        expected: 'an authenticator',
+      })
+    }
+    if (this.#reauthentication !== undefined) {
+      throw new MqttError('A re-authentication is under way already', { code: 'ERR_MQTT_AUTHENTICATION' })
+    }
+    const done = new Promise<void>((resolve, reject) => {
+      this.#reauthentication = { resolve, reject }
+    })
+    try {
+      const data = await untilAborted(
+        authenticator.start({ signal: exchange.signal }),
+        signal ?? exchange.signal,
+      )
+      this.#driver.reauthenticate(data)
+    } catch (error) {
+      this.#reauthentication = undefined
+      throw error
+    }
+    // The server has been asked: whoever does not wait for its answer leaves the exchange to finish.
+    done.catch(() => {})
+    await (signal === undefined ? done : untilAborted(done, signal))
+  }
+
+  /** The network is back, or the page is seen again: what waits for its next attempt makes it now. */
+  retryNow(): void {
+    this.#wake?.()
+  }
+
+  /** The driver's turn is over. */
+  turnEnded(): void {
+    if (this.#drained !== undefined && !this.#driver.session.hasUnfinishedWork) this.#drained()
+  }
+
+  // ------------------------------------------------------------------------------------------------ from the driver
+
+  onConnected(limits: Limits, connack: ConnackPacket): void {
+    const handshake = this.#handshake
+    if (handshake === undefined) return
+    this.#info = connectionInfo(limits, connack, this.#server)
+    this.#proveServer(connack).then(
+      () => {
+        if (this.#handshake !== handshake) return
+        this.#handshake = undefined
+        this.#connectedAt = this.#owner.clock.now()
+        this.#refreshes = 0
+        this.#redirects = 0
+        this.#round = []
+        handshake.resolve()
+        const info = this.#info as ConnectionInfo
+        this.#set('connected', undefined)
+        this.#owner.connected(info)
+        for (const waiter of [...this.#waiters]) waiter.resolve(info)
+      },
+      (error: unknown) => this.#authenticationFailed(error),
+    )
+  }
+
+  onAuthenticate(data: Uint8Array | undefined): void {
+    this.#continueAuthentication(data).then(
+      (answer) => this.#driver.authenticate(answer),
+      (error: unknown) => this.#authenticationFailed(error),
+    )
+  }
+
+  onReauthenticated(data: Uint8Array | undefined): void {
+    const proven = data === undefined ? Promise.resolve() : this.#continueAuthentication(data)
+    proven.then(
+      () => {
+        this.#reauthentication?.resolve()
+        this.#reauthentication = undefined
+      },
+      (error: unknown) => this.#authenticationFailed(error),
+    )
+  }
+
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+    this.#exchange?.abort(error ?? new ClosedError('The connection was closed'))
+    this.#exchange = undefined
+    this.#reauthentication?.reject(error ?? new ClosedError('The connection was closed'))
+    this.#reauthentication = undefined
+    const handshake = this.#handshake
+    if (handshake !== undefined) {
+      this.#handshake = undefined
+      handshake.reject(error ?? new ClosedError('The client was closed'))
+      return
+    }
+    if (this.#state !== 'connected' && this.#state !== 'disconnecting') return
+    this.#info = undefined
+    this.#owner.disconnected(error, packet)
+    if (this.#state === 'disconnecting') {
+      this.#drained?.()
+      return
+    }
+    this.#lost(error ?? new ConnectionLostError('The connection ended'), packet)
+  }
+
+  // ------------------------------------------------------------------------------------------------ losing and coming back
+
+  #lost(cause: MqttError, packet: DisconnectPacket | undefined): void {
+    const { reconnect, reasonCodes, connectOptions } = this.#options
+    const stableAfterMs = typeof reconnect === 'object' ? reconnect.stableAfterMs : 0
+    if (this.#owner.clock.now() - this.#connectedAt >= stableAfterMs) this.#attempts = 0
+    const redirected = this.#followReference(cause)
+    if (reconnect === 'manual') {
+      this.#set('idle', cause)
+      return
+    }
+    if (packet !== undefined && !redirected) {
+      const verdict = classOf('disconnect', packet.reasonCode, reasonCodes)
+      if (verdict === 'fatal' || (verdict === 'refresh' && connectOptions === undefined)) {
+        void this.close('error', cause)
+        return
+      }
+    }
+    if (reconnect === false) {
+      void this.close('error', cause)
+      return
+    }
+    const delay = redirected ? 0 : this.#delay(cause)
+    if (delay === false) void this.close('error', cause)
+    else this.#start('reconnecting', cause, delay)
+  }
+
+  #start(state: 'connecting' | 'reconnecting', cause: MqttError | undefined, delayMs: number): void {
+    const run = new AbortController()
+    this.#run = run
+    this.#set(state, cause)
+    if (run.signal.aborted) return // a listener closed the client
+    if (cause !== undefined) this.#owner.reconnecting(this.#attempts + 1, delayMs, cause)
+    this.#attemptUntilConnected(run.signal, cause, delayMs).catch((error: unknown) => {
+      if (!run.signal.aborted) void this.close('error', asMqttError(error, 'The client failed'))
+    })
+  }
+
+  async #attemptUntilConnected(
+    signal: AbortSignal,
+    cause: MqttError | undefined,
+    delayMs: number,
+  ): Promise<void> {
+    if (delayMs > 0) await this.#sleep(delayMs, signal)
+    for (let last = cause; ; ) {
+      if (signal.aborted) return
+      this.#attempts++
+      let error: MqttError
+      try {
+        await this.#attempt(last, signal)
+        return
+      } catch (failure) {
+        error = asMqttError(failure, 'Could not connect')
+      }
+      if (signal.aborted) return
+      last = error
+      this.#owner.attemptFailed(error, this.#attempts)
+      if (signal.aborted) return
+      const next = this.#judge(error)
+      if (next === 'end') {
+        await this.close('error', error)
+        return
+      }
+      if (next === 'give up') {
+        this.#abandon(error)
+        return
+      }
+      this.#owner.reconnecting(this.#attempts + 1, next, error)
+      if (next > 0) await this.#sleep(next, signal)
+    }
+  }
+
+  /** After a failed attempt: milliseconds to the next, or the end of the client, or of this `connect()`. */
+  #judge(error: MqttError): number | 'end' | 'give up' {
+    const { reconnect, connectOptions, reasonCodes } = this.#options
+    if (this.#fallBack(error) || this.#followReference(error)) return 0
+    if (error instanceof OptionsError) return 'end'
+    if (error instanceof ConnectError && error.reasonCode !== undefined) {
+      const verdict = classOf('connack', error.reasonCode, reasonCodes)
+      if (verdict === 'fatal') return 'end'
+      if (verdict === 'refresh' && (connectOptions === undefined || ++this.#refreshes >= MAX_REFRESHES))
+        return 'end'
+    }
+    if (error.code === 'ERR_MQTT_AUTHENTICATION') return 'end'
+    // The other servers first, without delay: the backoff is between rounds.
+    if (this.#round.length > 0) return 0
+    const comesBack = this.#state === 'reconnecting' || (typeof reconnect === 'object' && reconnect.initial)
+    if (!comesBack) return 'give up'
+    const delay = this.#delay(error)
+    return delay === false ? 'end' : delay
+  }
+
+  #delay(cause: MqttError): number | false {
+    const { reconnect } = this.#options
+    if (reconnect === false || reconnect === 'manual') return false
+    if (typeof reconnect === 'function') return reconnect(this.#attempts + 1, cause)
+    return backoffDelay(reconnect, this.#attempts + 1, this.#owner.clock.random)
+  }
+
+  /** `protocolVersion: "auto"`: 3.1.1 for a server that refuses 5.0, be it without the CONNACK that says so. */
+  #fallBack(error: MqttError): boolean {
+    if (!this.#options.versionFallback || this.#version !== 5) return false
+    const refused =
+      error.reasonCode === UNSUPPORTED_VERSION ||
+      (error instanceof ProtocolError && error.packet === 'CONNACK') ||
+      (error.code === 'ERR_MQTT_CONNECTION_CLOSED' && error.cause === undefined)
+    if (!refused) return false
+    this.#version = 4
+    if (this.#preferred !== undefined) this.#round.unshift(this.#preferred)
+    return true
+  }
+
+  /** Use another server, Server moved: its reference is the next to try, at most three in a row. */
+  #followReference(error: MqttError): boolean {
+    const reference =
+      error instanceof ConnectError || error instanceof ConnectionLostError
+        ? error.serverReference
+        : undefined
+    const moved = error.reasonCode === SERVER_MOVED
+    if (reference === undefined || (!moved && error.reasonCode !== USE_ANOTHER_SERVER)) return false
+    if (!this.#options.redirects || this.#redirects >= MAX_REDIRECTS || this.#tried === undefined)
+      return false
+    let target: Endpoint
+    try {
+      target = parseServerReference(reference, this.#tried)
+    } catch {
+      return false // not understood: the refusal itself is the error
+    }
+    // No server may talk us out of encryption.
+    if (isEncrypted(this.#tried) && !isEncrypted(target)) return false
+    this.#redirects++
+    this.#round.unshift(target)
+    if (moved) this.#preferred = target
+    return true
+  }
+
+  /** Gives up connecting, but not the client. */
+  #abandon(reason: unknown): void {
+    this.#run?.abort(reason)
+    this.#driver.drop(asMqttError(reason, 'Connecting was given up'))
+    this.#attempts = 0
+    this.#round = []
+    this.#set('idle', reason instanceof MqttError ? reason : undefined)
+    for (const waiter of [...this.#waiters]) waiter.reject(reason)
+  }
+
+  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel()
+        stop()
+        this.#wake = undefined
+        resolve()
+      }
+      let stop = (): void => {}
+      const timer = this.#owner.clock.setTimer(done, delayMs)
+      this.#wake = done
+      stop = onAbort(signal, done)
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------------ one attempt
+
+  async #attempt(cause: MqttError | undefined, outer: AbortSignal): Promise<void> {
+    const abort = new AbortController()
+    const { signal } = abort
+    const stop = onAbort(outer, (reason) => abort.abort(reason))
+    const { connectTimeoutMs } = this.#options
+    const timer =
+      connectTimeoutMs === 0 || connectTimeoutMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : this.#owner.clock.setTimer(
+            () =>
+              abort.abort(
+                new TimeoutError(
+                  `No connection to ${this.#server || 'the server'} within ${connectTimeoutMs} ms`,
+                ),
+              ),
+            connectTimeoutMs,
+          )
+    try {
+      if (!this.#prepared) {
+        await this.#owner.beforeFirstAttempt()
+        this.#prepared = true
+        signal.throwIfAborted()
+      }
+      const options = await untilAborted(this.#optionsFor(cause, signal), signal)
+      this.#current = options
+      const endpoint = this.#nextServer(options)
+      this.#server = endpoint?.description ?? 'the custom transport'
+      const data = await untilAborted(this.#authenticationData(options, signal), signal)
+      const request = connectRequest(
+        options,
+        endpoint,
+        this.#version,
+        options.clientId ?? this.#clientId,
+        data,
+      )
+      const handler = this.#driver.prepare()
+      const transport = await this.#open(options, endpoint, { signal, handler })
+      this.#server = transport.description || this.#server
+      const handshake = new Promise<void>((resolve, reject) => {
+        this.#handshake = { resolve, reject }
+      })
+      // Observed below in any case; a CONNECT that cannot be encoded throws before that.
+      handshake.catch(() => {})
+      this.#exchange = new AbortController()
+      this.#driver.connect(handler, transport, request)
+      await untilAborted(handshake, signal)
+      this.#preferred = endpoint
+    } catch (error) {
+      this.#handshake = undefined
+      this.#driver.drop(asMqttError(error, 'Connecting failed'))
+      throw error
+    } finally {
+      timer?.cancel()
+      stop()
+    }
+  }
+
+  async #optionsFor(cause: MqttError | undefined, signal: AbortSignal): Promise<ResolvedOptions> {
+    const hook = this.#options.connectOptions
+    if (hook === undefined) return this.#options
+    const overrides = await hook({ attempt: this.#attempts, cause, signal })
+    return overrides === undefined ? this.#options : resolveOptions(overrideOptions(this.#given, overrides))
+  }
+
+  #nextServer(options: ResolvedOptions): Endpoint | undefined {
+    const redirected = this.#redirects > 0 && this.#round.length > 0
+    if (!redirected && options.servers !== this.#options.servers && options.servers.length > 0) {
+      // The hook said where to go: it is asked each time, so there is no round to remember.
+      const list = options.servers
+      this.#round = []
+      this.#tried = list[(this.#attempts - 1) % list.length]
+      return this.#tried
+    }
+    if (this.#round.length === 0) this.#round = this.#newRound()
+    this.#tried = this.#round.shift()
+    return this.#tried
+  }
+
+  #newRound(): Endpoint[] {
+    const servers = [...this.#options.servers]
+    if (this.#options.shuffled) {
+      for (let n = servers.length - 1; n > 0; n--) {
+        const m = Math.floor(this.#owner.clock.random() * (n + 1))
+        const swapped = servers[n] as Endpoint
+        servers[n] = servers[m] as Endpoint
+        servers[m] = swapped
+      }
+    }
+    const preferred = this.#preferred
+    if (preferred === undefined) return servers
+    return [preferred, ...servers.filter((server) => server.description !== preferred.description)]
+  }
+
+  async #authenticationData(options: ResolvedOptions, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    return options.authenticator?.start({ signal })
+  }
+
+  /** A transport that comes after the attempt was given up is closed, whoever made it. */
+  async #open(
+    options: ResolvedOptions,
+    endpoint: Endpoint | undefined,
+    context: OpenContext,
+  ): Promise<Transport> {
+    const open =
+      options.transport !== undefined
+        ? customTransport(options.transport, endpoint?.description)
+        : openTransport(endpoint as Endpoint, transportOptions(options, this.#version))
+    const opening = open(context)
+    opening.then(
+      (transport) => {
+        if (context.signal.aborted) transport.destroy()
+      },
+      () => {},
+    )
+    return untilAborted(opening, context.signal)
+  }
+
+  /** The data of CONNACK is the server's proof; the authenticator may refuse it. */
+  async #proveServer(connack: ConnackPacket): Promise<void> {
+    const data = connack.properties?.authenticationData
+    if (data !== undefined) await this.#continueAuthentication(data)
+  }
+
+  async #continueAuthentication(data: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+    const { authenticator } = this.#current
+    const exchange = this.#exchange
+    if (authenticator === undefined || exchange === undefined) return undefined
+    return untilAborted(authenticator.continue(data, { signal: exchange.signal }), exchange.signal)
+  }
+
+  #authenticationFailed(cause: unknown): void {
+    // The connection went first: that is told already.
+    if (this.#exchange === undefined) return
+    const text = cause instanceof Error ? cause.message : String(cause)
+    const error = new ConnectError(`Authentication failed: ${text}`, {
+      code: 'ERR_MQTT_AUTHENTICATION',
+      cause,
+    })
+    this.#handshake?.reject(error)
+    this.#handshake = undefined
+    this.#driver.drop(error)
+  }
+
+  // ------------------------------------------------------------------------------------------------ ending
+
+  async #leave(request: DisconnectRequest, timeoutMs: number): Promise<void> {
+    if (this.#driver.session.hasUnfinishedWork && timeoutMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#owner.clock.setTimer(resolve, timeoutMs)
+        this.#drained = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+      this.#drained = undefined
+    }
+    await this.#driver.settleStore()
+    // close() may have come in between.
+    if (this.#state !== 'disconnecting') return
+    this.#driver.disconnect(request)
+    await this.#finish(
+      { reason: 'disconnect', error: undefined },
+      new ClosedError('The client was disconnected'),
+    )
+  }
+
+  async #finish(info: ClosedInfo, error: MqttError): Promise<void> {
+    this.#handshake = undefined
+    this.endedWith = error
+    const { queuedMessages, inFlight, unacknowledged } = this.#driver.session
+    const keptIn = 'nowhere'
+    this.left = Object.freeze({ queuedMessages, inFlight, unacknowledged, keptIn })
+    this.#set('closed', info.error)
+    this.#drained?.()
+    this.#driver.fail(error)
+    for (const waiter of [...this.#waiters]) waiter.reject(error)
+    this.#owner.ended(info, error)
+    await this.#transportsClosed()
+    await this.#owner.afterEnd()
+    this.#resolveClosed(info)
+  }
+
+  async #transportsClosed(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#owner.clock.setTimer(resolve, CLOSE_TIMEOUT_MS)
+      void this.#driver.whenClosed().then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  #set(state: ClientState, cause: MqttError | undefined): void {
+    const previous = this.#state
+    if (previous === state) return
+    if (!CLIENT_TRANSITIONS[previous].includes(state))
+      throw new Error(`client state ${previous} cannot become ${state}`)
+    this.#state = state
+    this.#owner.stateChanged({ state, previous, cause })
+  }
+}
+
+function transportOptions(options: ResolvedOptions, protocolVersion: ProtocolVersion): TransportOptions {
+  const { tls, websocket, socket, proxy } = options
+  const { maximumPacketSize } = options.connectProperties
+  return { tls, websocket, socket, proxy, protocolVersion, maximumPacketSize }
+}
+
+function isEncrypted(endpoint: Endpoint): boolean {
+  return endpoint.kind === 'tls' || endpoint.kind === 'wss'
+}
+
+function asMqttError(error: unknown, what: string): MqttError {
+  if (error instanceof MqttError) return error
+  const text = error instanceof Error ? error.message : String(error)
+  return new ConnectError(`${what}: ${text}`, { cause: error })
+}

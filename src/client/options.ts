@@ -1,0 +1,368 @@
+import type {
+  ConnectProperties,
+  ProtocolVersion,
+  QoS,
+  UserProperties,
+  Will,
+  WillProperties,
+} from '../codec/packet.ts'
+import { type MqttError, OptionsError } from '../errors.ts'
+import { checkTopicName } from '../topic/topic-name.ts'
+import type { CustomTransport } from '../transport/custom.ts'
+import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts'
+import {
+  checkTransportOptions,
+  type SocketOptions,
+  type TlsOptions,
+  type WebSocketOptions,
+} from '../transport/settings.ts'
+import type { Authenticator } from './authentication/authenticator.ts'
+import type { Backoff, ReconnectDelay, ReconnectOptions } from './backoff.ts'
+import type { LogHook } from './log.ts'
+import { checkOptions } from './options-schema.ts'
+import { type Payload, payloadBytes } from './payload.ts'
+import type { ReasonClasses } from './reason-class.ts'
+import { type UserPropertiesInput, userPropertyPairs } from './user-properties.ts'
+
+/** The message that the server publishes when the connection ends without DISCONNECT. */
+export interface WillOptions {
+  readonly topic: string
+  readonly payload?: Payload | undefined
+  /** @default 0 */
+  readonly qos?: QoS | undefined
+  /** @default false */
+  readonly retain?: boolean | undefined
+  /** Seconds that the server waits before it publishes the will. MQTT 5. @default 0 */
+  readonly delayInterval?: number | undefined
+  /** Seconds. MQTT 5. */
+  readonly messageExpiryInterval?: number | undefined
+  readonly contentType?: string | undefined
+  readonly responseTopic?: string | undefined
+  readonly correlationData?: Uint8Array | undefined
+  readonly payloadFormat?: 'utf8' | 'bytes' | undefined
+  readonly userProperties?: UserPropertiesInput | undefined
+}
+
+/** Bounds of what waits to be sent. A publication that can be written at once is never refused by them. */
+export interface QueueOptions {
+  /** @default Infinity */
+  readonly maxMessages?: number | undefined
+  /** Payload bytes. @default Infinity */
+  readonly maxBytes?: number | undefined
+  /** How long a publication may wait to be sent; then `acked` rejects. @default Infinity */
+  readonly maxAgeMs?: number | undefined
+  /**
+   * What gives way when the queue is full. The one that does rejects `acked` with `QueueFullError`.
+   * "reject" and "drop-newest" refuse the new one; the latter reports it as `dropped`, not as an error.
+   * @default 'reject'
+   */
+  readonly overflow?: 'reject' | 'drop-oldest' | 'drop-newest' | undefined
+  /**
+   * QoS 0 while there is no connection: wait for one, fail with code `ERR_MQTT_NOT_CONNECTED`, or be dropped
+   * (`acked` rejects, the `dropped` event tells). @default 'queue'
+   */
+  readonly qos0?: 'queue' | 'reject' | 'drop' | undefined
+}
+
+/** What `connectOptions` is told about the attempt it is called for. */
+export interface ConnectAttempt {
+  /** 1 for the first attempt after start or after a stable connection. */
+  readonly attempt: number
+  /** Why there is another attempt; absent for the first of all. */
+  readonly cause: MqttError | undefined
+  /** Aborted when the attempt is given up. */
+  readonly signal: AbortSignal
+}
+
+/** What may differ between one connection and the next. */
+export type ConnectionOverrides = Omit<
+  ClientOptions,
+  | 'queue'
+  | 'store'
+  | 'log'
+  | 'reconnect'
+  | 'connectOptions'
+  | 'onSessionLost'
+  | 'maxInflight'
+  | 'resubscribe'
+  | 'reasonCodes'
+>
+
+/** Options of a client. Unknown keys throw. Durations in milliseconds end in `Ms`; those that MQTT defines are in seconds. */
+export interface ClientOptions {
+  /** Where to connect to, when the first argument of the constructor is this object. */
+  readonly url?: string | URL | undefined
+  /** Several servers, instead of `url`; each round of attempts goes through them. The one that worked last comes first. */
+  readonly servers?: readonly (string | URL)[] | undefined
+  /** @default 'in-order' */
+  readonly serverOrder?: 'in-order' | 'shuffled' | undefined
+
+  /** @default a random one; '' lets the server assign one */
+  readonly clientId?: string | undefined
+  /** 5 = MQTT 5.0, 4 = 3.1.1, 3 = 3.1; "auto" = 5.0, and 3.1.1 where the server refuses that. @default 5 */
+  readonly protocolVersion?: ProtocolVersion | 'auto' | undefined
+  /**
+   * Begin without the session that the server may hold. Concerns the first connection of this client: reconnects
+   * take up their own session. @default true, but false with a `store` or a `sessionExpiryInterval` above 0
+   */
+  readonly cleanStart?: boolean | undefined
+  /**
+   * Seconds that the server keeps the session without a connection; 0xFFFFFFFF = for ever. On 3.x anything above 0 means a
+   * session without end. @default 0, with a `store` 0xFFFFFFFF
+   */
+  readonly sessionExpiryInterval?: number | undefined
+  /** Seconds, 0 = off. A dead link is found within one and a half of it. @default 60 */
+  readonly keepAlive?: number | undefined
+  readonly username?: string | undefined
+  readonly password?: string | Uint8Array | undefined
+  readonly will?: WillOptions | undefined
+  /** QoS 1 and 2 messages that the server may leave unacknowledged at once: the bound of what this client holds. @default 1024 */
+  readonly receiveMaximum?: number | undefined
+  /** Bytes; larger packets end the connection. @default what MQTT can express: 268,435,460 */
+  readonly maximumPacketSize?: number | undefined
+  /** Topic Aliases that the server may use towards this client. @default 0 */
+  readonly topicAliasMaximum?: number | undefined
+  readonly userProperties?: UserPropertiesInput | undefined
+  /** @default false */
+  readonly requestResponseInformation?: boolean | undefined
+  /** @default true */
+  readonly requestProblemInformation?: boolean | undefined
+  /** QoS 2 publications that the server may have received before it lost the session. @default 'reject' */
+  readonly onSessionLost?: 'reject' | 'republish' | undefined
+  /** Subscribe again when the server has no session. @default true */
+  readonly resubscribe?: boolean | undefined
+  /** QoS 1 and 2 publications in flight, below the server's Receive Maximum. @default 65,535 on 5.0, 20 on 3.x */
+  readonly maxInflight?: number | undefined
+  /** Use Topic Aliases for all publications, within the server's maximum. @default false */
+  readonly autoTopicAlias?: boolean | undefined
+  readonly authenticator?: Authenticator | undefined
+
+  /** From the first DNS query to CONNACK. @default 10_000 */
+  readonly connectTimeoutMs?: number | undefined
+  /**
+   * Longest time without any acknowledgement while some are due; then the connection is taken for dead and made anew
+   * (an MQTT 5 client may not resend on a living one). 0 = off. @default 0
+   */
+  readonly ackTimeoutMs?: number | undefined
+  readonly tls?: TlsOptions | undefined
+  readonly websocket?: WebSocketOptions | undefined
+  readonly socket?: SocketOptions | undefined
+  /** `http:`, `https:`, `socks4:`, `socks5:`. */
+  readonly proxy?: string | URL | undefined
+  /** Opens the connections in place of the built-in transports: gives `{ readable, writable }`, or a `Transport`. */
+  readonly transport?: CustomTransport | undefined
+  /** Called before every attempt; what it returns replaces these options for that attempt. */
+  readonly connectOptions?:
+    | ((
+        attempt: ConnectAttempt,
+      ) => ConnectionOverrides | undefined | Promise<ConnectionOverrides | undefined>)
+    | undefined
+  /**
+   * `false`: a lost connection ends the client. "manual": it goes back to `idle` with everything it holds, and
+   * `connect()` resumes. @default the defaults of `ReconnectOptions`
+   */
+  readonly reconnect?: boolean | 'manual' | ReconnectOptions | ReconnectDelay | undefined
+  /** Follow Server References of 0x9C and 0x9D, at most three in a row. @default true */
+  readonly redirects?: boolean | undefined
+  /** Replaces lines of the tables that say which reason codes are worth another attempt. */
+  readonly reasonCodes?:
+    | { readonly connack?: ReasonClasses | undefined; readonly disconnect?: ReasonClasses | undefined }
+    | undefined
+  readonly queue?: QueueOptions | undefined
+  readonly log?: LogHook | undefined
+}
+
+/** Options with their defaults filled in, never changed; what a server grants is in `Limits`. */
+export interface ResolvedOptions {
+  /** Empty only with a `transport` of one's own. */
+  readonly servers: readonly Endpoint[]
+  readonly shuffled: boolean
+  /** Undefined: make one up. */
+  readonly clientId: string | undefined
+  readonly protocolVersion: ProtocolVersion
+  /** Try 3.1.1 when 5.0 is refused. */
+  readonly versionFallback: boolean
+  readonly cleanStart: boolean
+  readonly keepAlive: number
+  readonly username: string | undefined
+  readonly password: Uint8Array | undefined
+  readonly will: Will | undefined
+  readonly connectProperties: ConnectProperties
+  readonly onSessionLost: 'reject' | 'republish'
+  readonly resubscribe: boolean
+  readonly maxInflight: number | undefined
+  readonly autoTopicAlias: boolean
+  readonly authenticator: Authenticator | undefined
+  readonly connectTimeoutMs: number
+  readonly ackTimeoutMs: number
+  readonly tls: TlsOptions | undefined
+  readonly websocket: WebSocketOptions | undefined
+  readonly socket: SocketOptions | undefined
+  readonly proxy: string | URL | undefined
+  readonly transport: CustomTransport | undefined
+  readonly connectOptions: ClientOptions['connectOptions']
+  readonly reconnect: false | 'manual' | Backoff | ReconnectDelay
+  readonly redirects: boolean
+  readonly reasonCodes: NonNullable<ClientOptions['reasonCodes']>
+  readonly queue: { readonly [K in keyof QueueOptions]-?: NonNullable<QueueOptions[K]> }
+  readonly log: LogHook | undefined
+}
+
+const RECONNECT: Backoff = {
+  minDelayMs: 500,
+  maxDelayMs: 30_000,
+  jitter: 'full',
+  maxAttempts: Number.POSITIVE_INFINITY,
+  initial: false,
+  stableAfterMs: 5_000,
+}
+
+/** Joins the two arguments of the constructor. */
+export function constructorOptions(
+  first: string | URL | ClientOptions,
+  second: ClientOptions = {},
+): ClientOptions {
+  if (typeof first !== 'string' && !(first instanceof URL)) return { ...first, ...second }
+  return { ...second, url: first }
+}
+
+/** What the hook returned, laid over the options that it overrides: one level deep where options are objects. */
+export function overrideOptions(options: ClientOptions, overrides: ConnectionOverrides): ClientOptions {
+  const merged: Record<string, unknown> = { ...options, ...overrides }
+  for (const key of ['tls', 'websocket', 'socket'] as const) {
+    if (options[key] !== undefined && overrides[key] !== undefined)
+      merged[key] = { ...options[key], ...overrides[key] }
+  }
+  const headers = { ...options.websocket?.headers, ...overrides.websocket?.headers }
+  if (overrides.websocket?.headers !== undefined)
+    merged['websocket'] = { ...(merged['websocket'] as object), headers }
+  // One says where to connect to; the other must not contradict it.
+  if (overrides.servers !== undefined) delete merged['url']
+  else if (overrides.url !== undefined) delete merged['servers']
+  return merged as ClientOptions
+}
+
+/** Checks options and fills in defaults. Throws `OptionsError`: path, what was expected, what was given (secrets redacted). */
+export function resolveOptions(options: ClientOptions): ResolvedOptions {
+  checkOptions(options)
+  const { tls, websocket, socket } = options
+  checkTransportOptions({ tls, websocket, socket })
+  const version = options.protocolVersion ?? 5
+  const sessionExpiryInterval = options.sessionExpiryInterval ?? 0
+  const servers = (options.servers ?? (options.url === undefined ? [] : [options.url])).map((server) =>
+    parseEndpoint(server),
+  )
+  if (servers.length === 0 && options.transport === undefined) {
+    const expected = 'the URL of a server (mqtt://host), `servers`, or a `transport`'
+    throw new OptionsError(`url: expected ${expected}`, { path: 'url', expected })
+  }
+  if (
+    options.password !== undefined &&
+    options.username === undefined &&
+    version !== 5 &&
+    version !== 'auto'
+  ) {
+    throw new OptionsError(
+      'password: expected a username beside it; MQTT 3 knows no password alone [MQTT-3.1.2-22]',
+      {
+        path: 'password',
+        expected: 'a username beside it',
+      },
+    )
+  }
+  return Object.freeze({
+    servers: Object.freeze(servers),
+    shuffled: options.serverOrder === 'shuffled',
+    clientId: options.clientId,
+    protocolVersion: version === 'auto' ? 5 : version,
+    versionFallback: version === 'auto',
+    cleanStart: options.cleanStart ?? sessionExpiryInterval === 0,
+    keepAlive: options.keepAlive ?? 60,
+    username: options.username,
+    password: options.password === undefined ? undefined : payloadBytes(options.password, 'password'),
+    will: options.will === undefined ? undefined : resolveWill(options.will),
+    connectProperties: resolveProperties(options, sessionExpiryInterval),
+    onSessionLost: options.onSessionLost ?? 'reject',
+    resubscribe: options.resubscribe ?? true,
+    maxInflight: options.maxInflight,
+    autoTopicAlias: options.autoTopicAlias ?? false,
+    authenticator: options.authenticator,
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    ackTimeoutMs: options.ackTimeoutMs ?? 0,
+    tls,
+    websocket,
+    socket,
+    proxy: options.proxy,
+    transport: options.transport,
+    connectOptions: options.connectOptions,
+    reconnect: resolveReconnect(options.reconnect),
+    redirects: options.redirects ?? true,
+    reasonCodes: options.reasonCodes ?? {},
+    queue: Object.freeze({
+      maxMessages: options.queue?.maxMessages ?? Number.POSITIVE_INFINITY,
+      maxBytes: options.queue?.maxBytes ?? Number.POSITIVE_INFINITY,
+      maxAgeMs: options.queue?.maxAgeMs ?? Number.POSITIVE_INFINITY,
+      overflow: options.queue?.overflow ?? 'reject',
+      qos0: options.queue?.qos0 ?? 'queue',
+    }),
+    log: options.log,
+  })
+}
+
+function resolveReconnect(reconnect: ClientOptions['reconnect']): ResolvedOptions['reconnect'] {
+  if (reconnect === false || reconnect === 'manual' || typeof reconnect === 'function') return reconnect
+  return Object.freeze(withDefaults(RECONNECT, reconnect === true ? undefined : reconnect))
+}
+
+/** `undefined` counts as absent. */
+function withDefaults<T extends object>(
+  defaults: T,
+  given: { readonly [K in keyof T]?: T[K] | undefined } = {},
+): T {
+  const merged = { ...defaults }
+  for (const key of Object.keys(defaults) as (keyof T)[]) {
+    const value = given[key]
+    if (value !== undefined) merged[key] = value
+  }
+  return merged
+}
+
+/** CONNECT's own properties; those which say what MQTT assumes anyway are left out. */
+function resolveProperties(options: ClientOptions, sessionExpiryInterval: number): ConnectProperties {
+  const { receiveMaximum = 1024, maximumPacketSize, topicAliasMaximum = 0, userProperties } = options
+  return Object.freeze({
+    ...(sessionExpiryInterval === 0 ? {} : { sessionExpiryInterval }),
+    ...(receiveMaximum === 65_535 ? {} : { receiveMaximum }),
+    ...(maximumPacketSize === undefined ? {} : { maximumPacketSize }),
+    ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
+    ...(options.requestResponseInformation === true ? { requestResponseInformation: true } : {}),
+    ...(options.requestProblemInformation === false ? { requestProblemInformation: false } : {}),
+    ...(userProperties === undefined ? {} : { userProperties: userPropertyPairs(userProperties) }),
+  })
+}
+
+function resolveWill(will: WillOptions): Will {
+  checkTopicName(will.topic, 'will.topic')
+  const { delayInterval, messageExpiryInterval, contentType, responseTopic, correlationData, payloadFormat } =
+    will
+  const userProperties: UserProperties | undefined =
+    will.userProperties === undefined
+      ? undefined
+      : userPropertyPairs(will.userProperties, 'will.userProperties')
+  const properties: WillProperties = {
+    ...(delayInterval === undefined || delayInterval === 0 ? {} : { willDelayInterval: delayInterval }),
+    ...(messageExpiryInterval === undefined ? {} : { messageExpiryInterval }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlationData === undefined ? {} : { correlationData }),
+    ...(payloadFormat === 'utf8' ? { payloadFormatIndicator: 1 } : {}),
+    ...(userProperties === undefined ? {} : { userProperties }),
+  }
+  return Object.freeze({
+    topic: will.topic,
+    payload: payloadBytes(will.payload, 'will.payload'),
+    qos: will.qos ?? 0,
+    retain: will.retain ?? false,
+    ...(Object.keys(properties).length === 0 ? {} : { properties: Object.freeze(properties) }),
+  })
+}
