@@ -60,9 +60,8 @@ export class PacketIds<Holder> {
 
   #grow(atLeast: number): boolean {
     if (atLeast > LARGEST_ID) return false
-    const before = this.#range
-    let range = Math.max(before, FIRST_RANGE / 2)
-    while (range < atLeast || range === before) range *= 2
+    let range = this.#range === 0 ? FIRST_RANGE : this.#range * 2
+    while (range < atLeast) range *= 2
     this.#range = Math.min(range, LARGEST_ID)
     // Filled, not left with holes: a holey array is slower for its whole life.
     while (this.#holders.length <= this.#range) this.#holders.push(undefined)

@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { PacketIds } from '../../src/session/packet-ids.ts'
+
+describe('packet identifiers', () => {
+  test('an id rests as long as possible before it is used again', () => {
+    const ids = new PacketIds<string>()
+    const first = ids.allocate('a')
+    ids.release(first)
+    const next = Array.from({ length: 15 }, () => ids.allocate('b'))
+    expect(next).not.toContain(first)
+    expect(ids.allocate('c')).toBe(first)
+  })
+
+  test('the range grows by doubling and ends at 65,535', () => {
+    const ids = new PacketIds<number>()
+    const seen = new Set<number>()
+    for (let n = 0; n < 65_535; n++) seen.add(ids.allocate(n))
+    expect(seen.size).toBe(65_535)
+    expect([seen.has(0), seen.has(65_536), ids.allocate(0), ids.available, ids.inUse]).toEqual([
+      false,
+      false,
+      0,
+      0,
+      65_535,
+    ])
+    ids.release(40_000)
+    expect([ids.holder(40_000), ids.available, ids.allocate(1)]).toEqual([undefined, 1, 40_000])
+  })
+
+  test('claimed ids are held and given out only after their release', () => {
+    const ids = new PacketIds<string>()
+    ids.claim([
+      [3, 'x'],
+      [40, 'y'],
+    ])
+    expect([ids.holder(3), ids.holder(40), ids.inUse]).toEqual(['x', 'y', 2])
+    const others = Array.from({ length: 62 }, () => ids.allocate('z'))
+    expect(others).not.toContain(3)
+    expect(others).not.toContain(40)
+    ids.release(3)
+    expect(ids.allocate('w')).toBe(3)
+  })
+
+  test('whatever is done, no id is held twice and none is lost', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constant('take' as const), fc.nat(200)), { maxLength: 600 }),
+        (steps) => {
+          const ids = new PacketIds<object>()
+          const held = new Map<number, object>()
+          for (const step of steps) {
+            if (step === 'take') {
+              const holder = {}
+              const id = ids.allocate(holder)
+              expect(held.has(id)).toBe(false)
+              held.set(id, holder)
+            } else {
+              const [id] = [...held.keys()].slice(step % Math.max(1, held.size))
+              if (id === undefined) continue
+              held.delete(id)
+              ids.release(id)
+            }
+            expect(ids.inUse).toBe(held.size)
+            expect(ids.available).toBe(65_535 - held.size)
+          }
+          for (const [id, holder] of held) expect(ids.holder(id)).toBe(holder)
+        },
+      ),
+    )
+  })
+})
