@@ -2,6 +2,38 @@
  * The documented API of the Paho client for Python, version 2.1, for programs that are carried over from it.
  * New programs are better served by the main entry.
  */
+
+export type {
+  CallbackOnConnect,
+  CallbackOnConnect_v1,
+  CallbackOnConnect_v1_mqtt3,
+  CallbackOnConnect_v1_mqtt5,
+  CallbackOnConnect_v2,
+  CallbackOnConnectFail,
+  CallbackOnDisconnect,
+  CallbackOnDisconnect_v1,
+  CallbackOnDisconnect_v1_mqtt3,
+  CallbackOnDisconnect_v1_mqtt5,
+  CallbackOnDisconnect_v2,
+  CallbackOnLog,
+  CallbackOnMessage,
+  CallbackOnPreConnect,
+  CallbackOnPublish,
+  CallbackOnPublish_v1,
+  CallbackOnPublish_v2,
+  CallbackOnSocket,
+  CallbackOnSubscribe,
+  CallbackOnSubscribe_v1,
+  CallbackOnSubscribe_v1_mqtt3,
+  CallbackOnSubscribe_v1_mqtt5,
+  CallbackOnSubscribe_v2,
+  CallbackOnUnsubscribe,
+  CallbackOnUnsubscribe_v1,
+  CallbackOnUnsubscribe_v1_mqtt3,
+  CallbackOnUnsubscribe_v1_mqtt5,
+  CallbackOnUnsubscribe_v2,
+} from './compat/callback-types.ts'
+export { Client } from './compat/client.ts'
 export {
   __version__,
   AUTH,
@@ -104,8 +136,12 @@ export { PacketTypes } from './compat/packet-types.ts'
 export type { PayloadType } from './compat/payload.ts'
 export { Properties } from './compat/properties.ts'
 export * as properties from './compat/properties-namespace.ts'
+export * as publish from './compat/publish.ts'
 export { ReasonCode, ReasonCodes } from './compat/reason-code.ts'
+export type { CleanStartOption, HTTPHeader, WebSocketHeaders } from './compat/settings.ts'
+export type { SocketLike } from './compat/socket-like.ts'
 export * as socks from './compat/socks.ts'
 export * as ssl from './compat/ssl.ts'
+export * as subscribe from './compat/subscribe.ts'
 export { SubscribeOptions } from './compat/subscribe-options.ts'
 export { VariableByteIntegers } from './compat/wire-values.ts'

@@ -54,7 +54,7 @@ export class MessageBatches<M extends AnyMessage>
     return Promise.resolve(DONE)
   }
 
-  throw(error?: unknown): Promise<never> {
+  throw(error?: unknown): Promise<IteratorResult<M[], undefined>> {
     void this.return()
     return Promise.reject(error)
   }

@@ -52,7 +52,7 @@ export class MessageIterator<M extends AnyMessage>
   }
 
   /** As `return`, and rejects with the error. */
-  throw(error?: unknown): Promise<never> {
+  throw(error?: unknown): Promise<IteratorResult<M, undefined>> {
     void this.return()
     return Promise.reject(error)
   }

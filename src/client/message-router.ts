@@ -5,11 +5,15 @@ import type { Limits } from '../session/limits.ts'
 import { matchesFilter } from '../topic/match.ts'
 import { checkTopicFilter, isSharedFilter } from '../topic/topic-filter.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
+import { checkHandleOptions, type HandleOptions, Handling, type MessageHandler } from './handling.ts'
 import { HeldMessages } from './held-messages.ts'
 import type { ClientHost } from './host.ts'
-import type { AnyMessage, MessageOwner } from './message.ts'
-import type { MessageSource } from './message-source.ts'
+import type { AnyMessage, Message, MessageOwner } from './message.ts'
+import { type MessageSource, shareSource } from './message-source.ts'
+import type { Payload } from './payload.ts'
 import { PlainSubscription } from './plain-subscription.ts'
+import { Requester, type RequestOptions } from './requester.ts'
+import { RESPOND_CONCURRENCY, type RequestHandler, type RespondOptions, respondWith } from './responder.ts'
 import {
   type FilterOutcome,
   Subscription,
@@ -58,6 +62,8 @@ export class MessageRouter implements SubscriptionHome {
   readonly #held: HeldMessages
   readonly #subscriptions = new Set<Subscription<AnyMessage>>()
   readonly #plain = new Set<PlainSubscription>()
+  readonly #handlings = new Set<{ pause(): Promise<void>; clientEnded(): void }>()
+  #requester: Requester | undefined
   readonly #left = new Set<string>()
   /** Work space of `deliver`. */
   readonly #entries: FilterEntry[] = []
@@ -167,6 +173,46 @@ export class MessageRouter implements SubscriptionHome {
     })
   }
 
+  /**
+   * Runs a handler for each message; see `Handling`.
+   *
+   * @throws OptionsError for wrong filters and options
+   */
+  handle<M extends AnyMessage>(
+    source: MessageSource,
+    handler: MessageHandler<M>,
+    options: HandleOptions<M> = {},
+  ): Handling<M> {
+    checkHandleOptions(options)
+    const shared = options.share === undefined ? source : shareSource(source, options.share)
+    const { qos = 1, noLocal, retainAsPublished, retainHandling } = options
+    const { highWaterMark, overflow, schema, onInvalid, signal } = options
+    const subscription = this.messages(shared, {
+      ...{ qos, noLocal, retainAsPublished, retainHandling, ack: 'manual' },
+      ...{ highWaterMark, overflow, schema, onInvalid, signal },
+    }) as unknown as Subscription<M>
+    const handling = new Handling<M>(this.host, subscription, handler, options)
+    this.#handlings.add(handling)
+    void handling.done.then(() => this.#handlings.delete(handling))
+    return handling
+  }
+
+  /** Answers requests; see `respondWith`. */
+  respond<M extends AnyMessage>(
+    source: MessageSource,
+    handler: RequestHandler<M>,
+    options: RespondOptions<M> = {},
+  ): Handling<M> {
+    const { concurrency = RESPOND_CONCURRENCY } = options
+    return this.handle<M>(source, respondWith(this.host, handler), { ...options, concurrency })
+  }
+
+  /** Asks and waits for the answer; see `Requester`. */
+  request(topic: string, payload?: Payload, options: RequestOptions = {}): Promise<Message> {
+    this.#requester ??= new Requester(this.host, this)
+    return this.#requester.request(topic, payload, options)
+  }
+
   // ---- what the driver tells ----
 
   /**
@@ -224,11 +270,22 @@ export class MessageRouter implements SubscriptionHome {
     this.#registry.resubscribed(results)
   }
 
+  /**
+   * Before DISCONNECT: handlers get no more messages, and those they have are finished. Resolves when they are, and when the
+   * acknowledgements of loops that were left in this turn have been given. Nothing is unsubscribed.
+   */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#handlings].map((handling) => handling.pause()))
+    await new Promise<void>((resolve) => this.host.clock.later(resolve))
+  }
+
   /** The client has ended: in peace, or with an error that every loop shall see. */
   end(error: MqttError | undefined): void {
     this.#held.clear()
     for (const subscription of this.#subscriptions) subscription.clientEnded(error)
     this.#subscriptions.clear()
+    for (const handling of this.#handlings) handling.clientEnded()
+    this.#requester?.end(error ?? new ClosedError('The client is closed'))
     for (const plain of this.#plain) plain.end(error ?? new ClosedError('The client is closed'))
   }
 

@@ -32,7 +32,7 @@ export function decodeAuth(reader: ByteReader): AuthPacket {
 export function encodeAuth(writer: ByteWriter, version: ProtocolVersion, packet: AuthPacket): number {
   const { reasonCode, properties } = packet
   if (version !== 5) throw refusal('type', 'a packet that MQTT 3.x has', 'auth')
-  if (!isReasonCode(PacketType.auth, reasonCode))
+  if (!isReasonCode(PacketType.auth, reasonCode, writer.from))
     throw refusal('reasonCode', '0x00, 0x18 or 0x19 [MQTT-3.15.2-1]', reasonCode)
   writer.begin(0xf0, 16)
   if (reasonCode !== 0 || (properties !== undefined && !isEmpty(properties))) {

@@ -3,6 +3,8 @@ import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packet.ts'
 import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
 
+/** Of the Protocol Level. No part of MQTT, but what Mosquitto and its kin understand. */
+const BRIDGE = 0x80
 const USERNAME = 0x80
 const PASSWORD = 0x40
 const WILL_RETAIN = 0x20
@@ -100,7 +102,7 @@ export function encodeConnect(writer: ByteWriter, version: ProtocolVersion, pack
   checkConnect(packet)
   writer.begin(0x10, 64)
   writer.string(version === 3 ? 'MQIsdp' : 'MQTT', '')
-  writer.u8(version)
+  writer.u8(packet.bridge === true ? version | BRIDGE : version)
   writer.u8(
     (username === undefined ? 0 : USERNAME) |
       (password === undefined ? 0 : PASSWORD) |

@@ -39,7 +39,7 @@ export function encodeDisconnect(
   const hasProperties = version === 5 && properties !== undefined && !isEmpty(properties)
   writer.begin(0xe0, 0)
   if (version === 5 && (reasonCode !== 0 || hasProperties)) {
-    if (!isReasonCode(PacketType.disconnect, reasonCode))
+    if (!isReasonCode(PacketType.disconnect, reasonCode, writer.from))
       throw refusal('reasonCode', 'one of DISCONNECT', reasonCode)
     writer.u8(reasonCode)
     if (hasProperties) writeProperties(writer, PropertyPlace.disconnect, properties)

@@ -55,6 +55,8 @@ export interface ConnectPacket {
   readonly password?: Uint8Array
   readonly will?: Will
   readonly properties?: ConnectProperties
+  /** Sets the highest bit of the Protocol Level: how a bridge makes itself known to brokers that know the convention. */
+  readonly bridge?: boolean
 }
 
 export interface ConnackProperties {

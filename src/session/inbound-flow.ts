@@ -58,6 +58,8 @@ export class InboundFlow {
    */
   nextPayable(qos: 1 | 2, mayRefuse: boolean): InboundMessage | undefined {
     const queue = this.owed[qos - 1] as Fifo<InboundMessage>
+    // Disowned: nobody waits for it.
+    while (queue.peek()?.ackState === AckState.none) queue.shift()
     if (queue.peek()?.ackState !== AckState.ready) return undefined
     const message = queue.shift() as InboundMessage
     message.ackState = AckState.written
@@ -71,6 +73,12 @@ export class InboundFlow {
     }
     this.#current?.delete(message)
     return message
+  }
+
+  /** It will never be acknowledged on this connection. It goes on counting, since the server counts it. */
+  disown(message: InboundMessage): void {
+    message.ackState = AckState.none
+    if (this.#slots[message.packetId] === message) this.#slots[message.packetId] = undefined
   }
 
   onPubrel(packetId: number): Release {

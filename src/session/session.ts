@@ -61,6 +61,11 @@ export interface SessionConfig {
   readonly resubscribe: boolean
   /** Use Topic Aliases within the server's Topic Alias Maximum without being asked. */
   readonly autoTopicAlias: boolean
+  /**
+   * Send Clean Start as each request has it, also where the server may still hold a session to come back to.
+   * @default false
+   */
+  readonly exactCleanStart?: boolean | undefined
   /** The class of received messages: InboundMessage or one derived from it, with the same constructor. */
   readonly publishClass: PublishClass<InboundMessage>
 }
@@ -197,7 +202,7 @@ export class Session {
     const packet: ConnectPacket = {
       ...request,
       clientId: request.clientId === '' && this.#mayResume ? this.#clientId : request.clientId,
-      cleanStart: request.cleanStart && !this.#mayResume,
+      cleanStart: request.cleanStart && (!this.#mayResume || this.#config.exactCleanStart === true),
     }
     // The server's limits are those of its CONNACK. Before it, only MQTT's own holds.
     this.output.maximumPacketSize = LARGEST_PACKET
@@ -387,6 +392,16 @@ export class Session {
     message.ackState = AckState.ready
     message.ackReasonCode = reasonCode
     message.ackProperties = properties
+    if (this.#connection?.phase === 'online') this.#payAcknowledgements(message.qos as 1 | 2)
+  }
+
+  /**
+   * The application has failed on a message and will not acknowledge it: it stays unacknowledged without holding up those
+   * that came after it, and is a new message when the server sends it again.
+   */
+  disown(message: InboundMessage): void {
+    if (message.ackState !== AckState.owed) return
+    this.#inbound.disown(message)
     if (this.#connection?.phase === 'online') this.#payAcknowledgements(message.qos as 1 | 2)
   }
 

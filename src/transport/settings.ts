@@ -42,6 +42,8 @@ export interface TlsOptions {
   readonly ALPNProtocols?: readonly string[] | undefined
   /** `false` accepts any certificate: never in production. @default true */
   readonly rejectUnauthorized?: boolean | undefined
+  /** What Node's `tls.createSecureContext` made, instead of everything it is made of. */
+  readonly secureContext?: object | undefined
   /** Pre-shared key instead of certificates. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array } | undefined
   /** @default the runtime's; with `psk`, the PSK suites of TLS 1.2 */
@@ -118,6 +120,7 @@ const rules: Readonly<Record<'socket' | 'tls' | 'websocket', Readonly<Record<str
     servername: [(value) => typeof value === 'string', 'a string'],
     ALPNProtocols: [isTextList, 'a list of strings'],
     rejectUnauthorized: flag,
+    secureContext: [(value) => typeof value === 'object' && value !== null, 'a secure context'],
     psk: [
       (value) =>
         typeof value === 'object' &&

@@ -33,7 +33,7 @@ function connectionOptions(
     host: endpoint.host,
     // An address may not stand in SNI.
     servername: options.servername ?? (isIP(endpoint.host) === 0 ? endpoint.host : ''),
-    secureContext: secureContext(options),
+    secureContext: (options.secureContext as SecureContext | undefined) ?? secureContext(options),
     rejectUnauthorized: options.rejectUnauthorized ?? true,
     ...(endpoint.kind === 'wss'
       ? { ALPNProtocols: ['http/1.1'] }

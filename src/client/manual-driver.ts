@@ -1,0 +1,262 @@
+import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
+import { MqttError } from '../errors.ts'
+import type { Millis } from '../session/command.ts'
+import type { InboundMessage } from '../session/inbound-message.ts'
+import type { Limits } from '../session/limits.ts'
+import type { OutboundMessage } from '../session/outbound-message.ts'
+import { Session, type SessionConfig } from '../session/session.ts'
+import type { PublishOutcome, SessionSink } from '../session/sink.ts'
+import type { Transport, TransportFactory, TransportHandler } from '../transport/transport.ts'
+import { type Clock, systemClock } from './clock.ts'
+
+/**
+ * What a manual driver tells. The session's facts come from within `read`, `write`, `check` and `deliver` alone, in
+ * the order of the packets, and may run user code; what they throw comes out of that call.
+ */
+export interface ManualDriverHandler {
+  onConnected(limits: Limits, connack: ConnackPacket): void
+  /** The session has ended the connection or lost it. What it still has to say is in `output`; see `close`. */
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void
+  onMessage(message: InboundMessage): void
+  onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void
+  /** From the event loop: there is something to `read` now: bytes, or the end of the connection. */
+  onReadable(): void
+  /** From the event loop: the transport takes bytes again. */
+  onWritable(): void
+}
+
+/** Bytes that the transport may hold before `write` waits for it. */
+const CONGESTION_MARK = 1_048_576
+/** Bytes read ahead while `flowing`. */
+const READ_AHEAD = 262_144
+
+type Fact = { readonly ofConnection: boolean; readonly tell: () => void }
+
+/**
+ * A session and its connection that stand still unless they are moved: nothing is handed to the session, written,
+ * pinged or timed but by a call. For event loops that belong to someone else.
+ *
+ *     open ──> session.connect ──> write ──> read … write … check … ──> close
+ */
+export class ManualDriver implements SessionSink {
+  readonly session: Session
+  readonly #handler: ManualDriverHandler
+  readonly #clock: Clock
+  #transport: Transport | undefined
+  /** What has been received and not yet been read. */
+  #input: Uint8Array[] = []
+  #inputLength = 0
+  #paused = false
+  #flowing = false
+  /** The transport has closed; `cause` is absent after an orderly end. */
+  #end: { readonly cause: Error | undefined } | undefined
+  #facts: Fact[] = []
+  /** The message that `publish` is handing over, and what the session said against it. */
+  #publishing: OutboundMessage | undefined
+  #refusal: MqttError | undefined
+
+  constructor(config: SessionConfig, handler: ManualDriverHandler, clock: Clock = systemClock) {
+    this.session = new Session(config, this)
+    this.#handler = handler
+    this.#clock = clock
+  }
+
+  get now(): Millis {
+    return this.#clock.now()
+  }
+
+  get isOpen(): boolean {
+    return this.#transport !== undefined
+  }
+
+  /** The open connection. */
+  get transport(): Transport | undefined {
+    return this.#transport
+  }
+
+  /** Bytes received and not read. */
+  get pending(): number {
+    return this.#inputLength
+  }
+
+  /** Whether `read` has something to do. */
+  get isReadable(): boolean {
+    return this.#inputLength > 0 || (this.#end !== undefined && this.#transport !== undefined)
+  }
+
+  /** Whether the transport takes bytes. */
+  get isWritable(): boolean {
+    const transport = this.#transport
+    return transport !== undefined && transport.bufferedBytes < CONGESTION_MARK
+  }
+
+  /** Whether input is taken from the transport ahead of `read`; otherwise one chunk at most, so that the server feels it. */
+  set flowing(flowing: boolean) {
+    this.#flowing = flowing
+    if (flowing) this.#resume()
+  }
+
+  /** Opens a connection; `session.connect` is the caller's next step. Rejects with a `ConnectError`. */
+  async open(factory: TransportFactory, signal: AbortSignal): Promise<void> {
+    let closed = false
+    const handler: TransportHandler = {
+      onBytes: (chunk) => {
+        if (this.#transport !== transport) return
+        this.#input.push(chunk)
+        this.#inputLength += chunk.length
+        if (!this.#flowing || this.#inputLength > READ_AHEAD) this.#pause()
+        this.#handler.onReadable()
+      },
+      onDrain: () => {
+        if (this.#transport === transport) this.#handler.onWritable()
+      },
+      onClose: (cause) => {
+        closed = true
+        if (this.#transport !== transport) return
+        this.#end = { cause }
+        this.#handler.onReadable()
+      },
+    }
+    const transport = await factory({ signal, handler })
+    if (signal.aborted) {
+      transport.destroy()
+      throw signal.reason
+    }
+    this.#transport = transport
+    this.#input = []
+    this.#inputLength = 0
+    this.#paused = false
+    this.#end = closed ? { cause: undefined } : undefined
+    if (!this.#flowing) this.#pause()
+  }
+
+  /** Lets one more chunk in, for whoever waits for something to read. */
+  listen(): void {
+    if (this.#inputLength === 0) this.#resume()
+  }
+
+  /** Hands what has been received to the session and tells what came of it. False when there was nothing. */
+  read(): boolean {
+    const told = this.#facts.length > 0
+    this.deliver()
+    if (!this.isReadable) {
+      this.listen()
+      return told
+    }
+    const chunk = this.#input.shift()
+    if (chunk !== undefined) {
+      this.#inputLength -= chunk.length
+      this.session.receive(chunk, this.now)
+      if (this.#inputLength === 0) this.#resume()
+    } else {
+      this.session.transportClosed(this.#end?.cause, this.now)
+    }
+    this.deliver()
+    return true
+  }
+
+  /** Takes up to `length` received bytes away from the session. */
+  take(length: number): Uint8Array {
+    const chunk = this.#input[0]
+    if (chunk === undefined) return new Uint8Array(0)
+    const taken = chunk.slice(0, length)
+    if (taken.length === chunk.length) this.#input.shift()
+    else this.#input[0] = chunk.subarray(taken.length)
+    this.#inputLength -= taken.length
+    return taken
+  }
+
+  /** Hands the session's output to the transport, as long as that takes it. True when all of it is gone. */
+  write(): boolean {
+    const { output } = this.session
+    while (!output.isEmpty) {
+      if (!this.isWritable) return false
+      this.#transport?.write(output.take())
+      this.session.flushed(this.now)
+    }
+    return true
+  }
+
+  /** Gives a publication to the session. An error when the server's limits forbid it: then it is gone, and untold. */
+  publish(message: OutboundMessage): MqttError | undefined {
+    this.#publishing = message
+    this.#refusal = undefined
+    this.session.publish(message, this.now)
+    this.#publishing = undefined
+    return this.#refusal
+  }
+
+  /** Pings and gives up as time demands, and tells what came of it. */
+  check(): void {
+    this.session.expire(this.now)
+    this.deliver()
+  }
+
+  /** Tells what the session has said and nobody has been told yet, such as what `session.publish` settled at once. */
+  deliver(): void {
+    for (let fact = this.#facts.shift(); fact !== undefined; fact = this.#facts.shift()) fact.tell()
+  }
+
+  /**
+   * Ends the connection: after all that was written (`end`), or at once and dropping it (`destroy`). The session
+   * is told; received messages that nobody has been told of are forgotten, outcomes are not.
+   */
+  close(how: 'end' | 'destroy'): void {
+    const transport = this.#transport
+    if (transport === undefined) return
+    this.#transport = undefined
+    this.#input = []
+    this.#inputLength = 0
+    this.session.transportClosed(undefined, this.now)
+    this.#facts = this.#facts.filter((fact) => !fact.ofConnection)
+    // A closing transport must not wait for us to read.
+    if (this.#paused) transport.resume()
+    if (how === 'end') transport.end()
+    else transport.destroy()
+  }
+
+  onConnected(limits: Limits, connack: ConnackPacket): void {
+    this.#say(true, () => this.#handler.onConnected(limits, connack))
+  }
+
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+    this.#say(true, () => this.#handler.onDisconnected(error, packet))
+  }
+
+  onMessage(message: InboundMessage): void {
+    this.#say(true, () => this.#handler.onMessage(message))
+  }
+
+  onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
+    if (message === this.#publishing && outcome instanceof MqttError) this.#refusal = outcome
+    else this.#say(false, () => this.#handler.onSettled(message, outcome))
+  }
+
+  /** For what a command's own `settle` has to say: it is told in its turn. */
+  say(tell: () => void): void {
+    this.#say(false, tell)
+  }
+
+  onSent(): void {}
+  onResubscribed(): void {}
+  onSessionLost(): void {}
+  onAuthenticate(): void {}
+  onReauthenticated(): void {}
+  onPong(): void {}
+
+  #say(ofConnection: boolean, tell: () => void): void {
+    this.#facts.push({ ofConnection, tell })
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#transport?.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#transport?.resume()
+  }
+}

@@ -1,0 +1,192 @@
+import { MqttError, OptionsError, TimeoutError } from '../errors.ts'
+import type { Timer } from './clock.ts'
+import type { ClientHost } from './host.ts'
+import type { AnyMessage, Message } from './message.ts'
+import type { MessageRouter } from './message-router.ts'
+import type { Payload } from './payload.ts'
+import { PromiseParts } from './promise-parts.ts'
+import type { PublishOptions } from './publication.ts'
+import { readRemoteError } from './remote-error.ts'
+import type { Subscription } from './subscription.ts'
+
+export interface RequestOptions extends Omit<PublishOptions, 'correlationData' | 'retain'> {
+  /** Rejects with `TimeoutError` after so many milliseconds. @default 30_000 */
+  readonly timeoutMs?: number | undefined
+  /** Rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
+  /** @default 1 */
+  readonly qos?: 0 | 1 | 2 | undefined
+  /**
+   * Where the answer shall come. By default a topic of this client alone: below the server's Response Information where it gave
+   * one (`requestResponseInformation`), else below `mqtt-await/response/`.
+   */
+  readonly responseTopic?: string | undefined
+}
+
+const TIMEOUT_MS = 30_000
+/** MQTT 5.0 §3.4.2.1: the server took the message and had nobody to give it to. */
+const NO_MATCHING_SUBSCRIBERS = 0x10
+
+/**
+ * The asking side of MQTT 5.0 request/response [MQTT 5.0 §4.10]. All requests of a client share one subscription; which answer
+ * belongs to which request is told by 8 bytes of Correlation Data: a random half, so that answers to an earlier process
+ * are not taken for ours, and a counter.
+ */
+export class Requester {
+  readonly #host: ClientHost
+  readonly #router: MessageRouter
+  readonly #token: number
+  readonly #pending = new Map<number, PendingAnswer>()
+  readonly #inboxes = new Map<string, Subscription<AnyMessage>>()
+  #last = 0
+
+  constructor(host: ClientHost, router: MessageRouter) {
+    this.#host = host
+    this.#router = router
+    this.#token = Math.floor(host.clock.random() * 0x1_0000_0000)
+  }
+
+  /** Requests that wait for their answer. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  async request(topic: string, payload: Payload | undefined, options: RequestOptions): Promise<Message> {
+    const { timeoutMs = TIMEOUT_MS, signal, responseTopic, ...publishOptions } = options
+    const host = this.#host
+    if (host.ended !== undefined) throw host.ended
+    signal?.throwIfAborted()
+    if (host.limits !== undefined && host.limits.protocolVersion !== 5) {
+      throw new OptionsError('request() needs MQTT 5.0; this connection speaks 3.x', {
+        path: 'protocolVersion',
+        expected: '5',
+        received: String(host.limits.protocolVersion),
+      })
+    }
+    const id = this.#nextId()
+    const pending = new PendingAnswer(topic, timeoutMs, signal, host, () => this.#pending.delete(id))
+    this.#pending.set(id, pending)
+    try {
+      const answerTopic = responseTopic ?? this.#ownTopic()
+      const inbox = this.#inbox(answerTopic)
+      inbox.ready.catch((error) => pending.fail(error))
+      const publication = host.publish(topic, payload, {
+        qos: 1,
+        messageExpiryInterval: Math.max(1, Math.ceil(timeoutMs / 1_000)),
+        ...publishOptions,
+        responseTopic: answerTopic,
+        correlationData: this.#correlation(id),
+      })
+      publication.acked.then(
+        ({ reasonCode }) => {
+          if (reasonCode === NO_MATCHING_SUBSCRIBERS) pending.fail(nobody(topic))
+        },
+        (error) => pending.fail(error),
+      )
+      return (await pending.parts.promise) as Message
+    } finally {
+      pending.settle()
+    }
+  }
+
+  /** The client has ended. */
+  end(error: MqttError): void {
+    for (const pending of [...this.#pending.values()]) pending.fail(error)
+  }
+
+  #ownTopic(): string {
+    const information = this.#host.limits?.responseInformation
+    const base = information === undefined ? 'mqtt-await/response' : information.replace(/\/$/, '')
+    return `${base}/${this.#token.toString(16).padStart(8, '0')}`
+  }
+
+  #inbox(topic: string): Subscription<AnyMessage> {
+    const known = this.#inboxes.get(topic)
+    if (known !== undefined && !known.isEnded) return known
+    const inbox = this.#router.messages(
+      { filters: [topic], schema: undefined },
+      { qos: 1, retainHandling: 2 },
+    )
+    this.#inboxes.set(topic, inbox)
+    void this.#read(inbox)
+    return inbox
+  }
+
+  async #read(inbox: Subscription<AnyMessage>): Promise<void> {
+    try {
+      for await (const answer of inbox) this.#answered(answer)
+    } catch {
+      // Refused, or the client has ended: those who wait are told by `ready`, by `end`, or by their time.
+    }
+  }
+
+  #answered(answer: AnyMessage): void {
+    const data = answer.properties.correlationData
+    if (data === undefined || data.byteLength !== 8) return
+    const view = new DataView(data.buffer, data.byteOffset, 8)
+    if (view.getUint32(0) !== this.#token) return
+    const pending = this.#pending.get(view.getUint32(4))
+    // Late, or a duplicate: whoever asked has gone.
+    if (pending === undefined) return
+    const error = readRemoteError(answer)
+    if (error === undefined) pending.parts.resolve(answer)
+    else pending.fail(error)
+  }
+
+  #nextId(): number {
+    do this.#last = (this.#last + 1) >>> 0
+    while (this.#pending.has(this.#last))
+    return this.#last
+  }
+
+  #correlation(id: number): Uint8Array {
+    const data = new Uint8Array(8)
+    const view = new DataView(data.buffer)
+    view.setUint32(0, this.#token)
+    view.setUint32(4, id)
+    return data
+  }
+}
+
+class PendingAnswer {
+  readonly parts = new PromiseParts<AnyMessage>()
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: Timer
+  readonly #forget: () => void
+
+  constructor(
+    topic: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    host: ClientHost,
+    forget: () => void,
+  ) {
+    this.#forget = forget
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#timer = host.clock.setTimer(() => {
+      this.fail(new TimeoutError(`The request to "${topic}" was not answered within ${timeoutMs} ms`))
+    }, timeoutMs)
+  }
+
+  fail(error: unknown): void {
+    this.parts.reject(error)
+  }
+
+  settle(): void {
+    this.#timer.cancel()
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#forget()
+  }
+
+  readonly #onAbort = (): void => {
+    this.fail(this.#signal?.reason)
+  }
+}
+
+function nobody(topic: string): MqttError {
+  return new MqttError(`The request to "${topic}" reached nobody: nothing is subscribed to that topic`, {
+    code: 'ERR_MQTT_NO_RESPONDER',
+    reasonCode: NO_MATCHING_SUBSCRIBERS,
+  })
+}

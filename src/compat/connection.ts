@@ -1,0 +1,811 @@
+import { ManualDriver, type ManualDriverHandler } from '../client/manual-driver.ts'
+import type {
+  AckProperties,
+  ConnackPacket,
+  DisconnectPacket,
+  DisconnectProperties,
+  Packet,
+} from '../codec/packet.ts'
+import { ConnectError, type MqttError, ProtocolError } from '../errors.ts'
+import type { SubscribeCommand, SubscribeOutcome, UnsubscribeCommand } from '../session/command.ts'
+import { InboundMessage } from '../session/inbound-message.ts'
+import type { Limits } from '../session/limits.ts'
+import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
+import type { SessionConfig } from '../session/session.ts'
+import type { PublishOutcome } from '../session/sink.ts'
+import { type CallbackFacts, callbackArguments } from './callback-arguments.ts'
+import type { CallbackRunner } from './callback-runner.ts'
+import type { Callback } from './callback-types.ts'
+import { type CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion } from './enums.ts'
+import {
+  convert_connack_rc_to_reason_code,
+  convert_disconnect_error_code_to_reason_code,
+} from './error-text.ts'
+import { KeyError, ValueError } from './errors.ts'
+import { MQTTMatcher } from './matcher.ts'
+import { MQTTMessage } from './message.ts'
+import { finishInfo } from './message-info.ts'
+import { networkError, transportFactory } from './network.ts'
+import { connackReturnCode, PacketLog, type PacketLogSource } from './packet-log.ts'
+import { PacketTypes } from './packet-types.ts'
+import { Properties } from './properties.ts'
+import { fromCore } from './property-mapping.ts'
+import { answerOf, OutgoingMessage, Publications } from './publications.ts'
+import { ReasonCode } from './reason-code.ts'
+import { randomClientId, type Settings } from './settings.ts'
+import { DriverSocket } from './socket-like.ts'
+
+/**
+ *     new ──connect_async()──> to be connected ──> connecting ──CONNACK──> connected
+ *                                    ^                 ^                       │
+ *                                    │                 └──── lost <────────────┤ without disconnect()
+ *                                    └──── disconnected <── disconnecting <────┘ disconnect()
+ */
+export type State =
+  | 'new'
+  | 'to be connected'
+  | 'connecting'
+  | 'connected'
+  | 'lost'
+  | 'disconnecting'
+  | 'disconnected'
+
+/** An attempt to open a connection. */
+interface Opening {
+  readonly controller: AbortController
+  /** By a call of the program, during which requests count as accepted. */
+  readonly byProgram: boolean
+  /** SUBSCRIBEs that wait for the connection. */
+  readonly requests: (() => void)[]
+}
+
+export interface DisconnectArguments {
+  readonly reasonCode: number
+  readonly properties?: DisconnectProperties
+}
+
+/** Who wants to know when something may have changed. */
+export interface ConnectionWatcher {
+  /** A loop is running in the background that writes what is to be written. */
+  readonly writes: boolean
+  /** A loop of any kind is running. */
+  readonly isRunning: boolean
+  wake(): void
+  /** CONNACK with success. */
+  connected(): void
+  /** `disconnect()` was called. */
+  disconnecting(): void
+}
+
+const { MQTT_ERR_SUCCESS, MQTT_ERR_NO_CONN, MQTT_ERR_CONN_LOST } = MQTTErrorCode
+
+/** One client's connections, one after the other: the states, and what the callbacks are told about them. */
+export class Connection implements ManualDriverHandler, PacketLogSource {
+  state: State = 'new'
+  readonly publications: Publications = new Publications()
+  readonly filters: MQTTMatcher<Callback> = new MQTTMatcher()
+  /** No CONNACK has been received since `connect()`. */
+  first = true
+  readonly #settings: Settings
+  readonly #version: CallbackAPIVersion
+  readonly #callbacks: CallbackRunner
+  readonly #watcher: ConnectionWatcher
+  readonly #driver: ManualDriver
+  #opening: Opening | undefined
+  #opened: Promise<unknown> = Promise.resolve()
+  #socket: DriverSocket | null = null
+  #registered = false
+  #connectedAt = 0
+  /** What the current `read`, `write` or `check` is to return. */
+  #result: MQTTErrorCode = MQTT_ERR_SUCCESS
+  /** DISCONNECT is among the bytes to be written: the connection ends with them. */
+  #ending = false
+  /** Waits for CONNACK, and for what is queued until then. */
+  #disconnect: DisconnectArguments | undefined
+  /** UNSUBSCRIBEs that wait for CONNACK. */
+  #unsubscribes: (() => void)[] = []
+  #connack: ConnackPacket | undefined
+  #deferredError: { readonly error: unknown } | undefined
+  /** Messages that the program has to acknowledge, by QoS and number. */
+  readonly #owed = new Map<string, InboundMessage>()
+  /** Number of the SUBSCRIBE, UNSUBSCRIBE or QoS 0 PUBLISH that is being handed to the session. */
+  #currentMid = 0
+  /** Numbers of SUBSCRIBEs and UNSUBSCRIBEs that the session has not sent yet. */
+  #queuedRequests: number[] = []
+  readonly #requestMids = new Map<number, number>()
+
+  constructor(
+    settings: Settings,
+    version: CallbackAPIVersion,
+    callbacks: CallbackRunner,
+    watcher: ConnectionWatcher,
+    republish: boolean,
+  ) {
+    this.#settings = settings
+    this.#version = version
+    this.#callbacks = callbacks
+    this.#watcher = watcher
+    const config: SessionConfig = {
+      // Read at each CONNACK: it can be set between connections.
+      get maxInflight() {
+        return settings.maxInflight === 0 ? 65_535 : settings.maxInflight
+      },
+      onSessionLost: republish ? 'republish' : 'reject',
+      resubscribe: false,
+      autoTopicAlias: false,
+      publishClass: InboundMessage,
+      exactCleanStart: true,
+    }
+    this.#driver = new ManualDriver(config, this)
+    this.#driver.session.trace = new PacketLog(callbacks, this)
+  }
+
+  // ------------------------------------------------------------------------------------------------ questions
+
+  get protocol(): MQTTProtocolVersion {
+    return this.#settings.protocol
+  }
+
+  get sendsPassword(): boolean {
+    return this.#settings.username !== null && this.#settings.password !== null
+  }
+
+  /** Whether settings may be changed. */
+  get isClosed(): boolean {
+    return this.state === 'new' || this.state === 'disconnected'
+  }
+
+  get isConnected(): boolean {
+    return this.state === 'connected'
+  }
+
+  get isOpen(): boolean {
+    return this.#driver.isOpen
+  }
+
+  /** Whether requests are accepted: there is a connection, or the program is just opening one. */
+  get accepts(): boolean {
+    if (this.state === 'disconnecting') return false
+    return this.#driver.isOpen || this.#opening?.byProgram === true
+  }
+
+  /** An attempt is under way; settles, never rejects. */
+  get opened(): Promise<unknown> | undefined {
+    return this.#opening === undefined ? undefined : this.#opened
+  }
+
+  /** Milliseconds of the clock that messages expire by. */
+  get now(): number {
+    return this.#driver.now
+  }
+
+  get socket(): DriverSocket | null {
+    return this.#socket
+  }
+
+  get wantsRead(): boolean {
+    return this.#deferredError !== undefined || this.#driver.isReadable
+  }
+
+  get wantsWrite(): boolean {
+    return this.#driver.isOpen && !this.#driver.session.output.isEmpty
+  }
+
+  get canWrite(): boolean {
+    return this.#driver.isWritable
+  }
+
+  /** Nothing is under way in the sense of `loop_stop()`. */
+  get isIdle(): boolean {
+    return !this.wantsWrite && this.publications.unfinished === 0
+  }
+
+  /** Whether input is read ahead of `read`. */
+  set flowing(flowing: boolean) {
+    this.#driver.flowing = flowing
+  }
+
+  listen(): void {
+    this.#driver.listen()
+  }
+
+  // ------------------------------------------------------------------------------------------------ opening
+
+  /**
+   * Opens a connection and queues CONNECT. What can be checked is checked, and the state is changed, before it
+   * returns. Resolves with `MQTT_ERR_NO_CONN` when it was abandoned for another attempt or by `disconnect()`.
+   */
+  open(byProgram: boolean): Promise<MQTTErrorCode> {
+    const { host, port } = this.#settings
+    if (host === '' || !(port > 0)) throw new ValueError('Invalid host or port.')
+    this.drop()
+    this.state = 'connecting'
+    this.#cancelWaiting()
+    const opening: Opening = { controller: new AbortController(), byProgram, requests: [] }
+    this.#opening = opening
+    try {
+      this.#callbacks.call('on_pre_connect')
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
+    const result = this.#open(opening)
+    this.#opened = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#watcher.wake()
+    return result
+  }
+
+  /** Drops an open connection and a pending attempt: no DISCONNECT, no `on_disconnect`. */
+  drop(): void {
+    this.#opening?.controller.abort()
+    this.#opening = undefined
+    this.#disconnect = undefined
+    if (this.#driver.isOpen) this.#closeSocket('destroy')
+  }
+
+  /** Ends an attempt that a loop has made by itself. */
+  abandonAttempt(): void {
+    if (this.#opening?.byProgram !== false) return
+    this.#opening.controller.abort()
+    this.#opening = undefined
+  }
+
+  async #open(opening: Opening): Promise<MQTTErrorCode> {
+    const { signal } = opening.controller
+    try {
+      await this.#driver.open(transportFactory(this.#settings), signal)
+    } catch (error) {
+      if (signal.aborted) return MQTT_ERR_NO_CONN
+      this.#opening = undefined
+      if (this.#disconnect !== undefined) this.state = 'disconnected'
+      this.#disconnect = undefined
+      this.#unsubscribes = []
+      this.#cancelWaiting()
+      this.#watcher.wake()
+      throw networkError(error, this.#settings)
+    }
+    this.#opening = undefined
+    const socket = new DriverSocket(this.#driver)
+    this.#socket = socket
+    this.#connack = undefined
+    this.#ending = false
+    this.#connectedAt = this.#driver.now
+    try {
+      this.#callbacks.call('on_socket_open', socket)
+    } finally {
+      if (this.#socket === socket) {
+        this.#driver.session.connect(this.#settings.connectPacket(this.first), this.#driver.now)
+        for (const request of opening.requests) request()
+        const disconnect = this.#disconnect
+        this.#disconnect = undefined
+        if (disconnect !== undefined) this.#startDisconnect(disconnect)
+        this.queued()
+        this.#watcher.wake()
+      }
+    }
+    return MQTT_ERR_SUCCESS
+  }
+
+  /** QoS 0 that has not been written is lost with its connection. */
+  #cancelWaiting(): void {
+    for (const message of this.publications.discardUnwritten()) this.#driver.session.cancel(message)
+  }
+
+  // ------------------------------------------------------------------------------------------------ requests
+
+  /** Takes a message in, or sets the `rc` of its info to why not. */
+  publish(message: OutgoingMessage): void {
+    const { info, qos } = message
+    if (!this.accepts) {
+      info.rc = MQTT_ERR_NO_CONN
+      if (qos === 0) return
+    }
+    this.publications.add(message)
+    this.#currentMid = message.mid
+    const refusal = this.#driver.publish(message)
+    this.#currentMid = 0
+    if (refusal !== undefined) {
+      this.publications.remove(message)
+      const tooLarge = refusal.reasonCode === 0x95
+      finishInfo(info, tooLarge ? MQTTErrorCode.MQTT_ERR_PAYLOAD_SIZE : MQTTErrorCode.MQTT_ERR_NOT_SUPPORTED)
+      return
+    }
+    if (qos === 0 && message.stage === Stage.settled) this.publications.encoded(message)
+    const rc = this.queued()
+    if (info.rc === MQTT_ERR_SUCCESS) info.rc = rc
+  }
+
+  /** Asks for subscriptions; `on_subscribe` is told. */
+  subscribe(
+    mid: number,
+    filters: SubscribeCommand['filters'],
+    subscriptionIdentifier: number,
+    userProperties: SubscribeCommand['userProperties'],
+  ): MQTTErrorCode {
+    const command: SubscribeCommand = {
+      filters,
+      subscriptionIdentifier,
+      userProperties,
+      settle: (outcome) => {
+        this.#driver.say(() => this.#answered('on_subscribe', mid, outcome))
+      },
+    }
+    return this.#request(mid, this.#opening?.requests, () => this.#driver.session.subscribe(command))
+  }
+
+  /** Takes subscriptions back; `on_unsubscribe` is told. */
+  unsubscribe(
+    mid: number,
+    filters: readonly string[],
+    userProperties: UnsubscribeCommand['userProperties'],
+  ): MQTTErrorCode {
+    const command: UnsubscribeCommand = {
+      filters,
+      userProperties,
+      settle: (outcome) => {
+        this.#driver.say(() => this.#answered('on_unsubscribe', mid, outcome))
+      },
+    }
+    // The session answers offline UNSUBSCRIBEs at once: they wait here for CONNACK.
+    const waiting = this.#driver.session.phase === 'online' ? undefined : this.#unsubscribes
+    return this.#request(mid, waiting, () => this.#driver.session.unsubscribe(command))
+  }
+
+  #request(mid: number, waiting: (() => void)[] | undefined, send: () => void): MQTTErrorCode {
+    const request = () => {
+      this.#currentMid = mid
+      send()
+      // Not sent yet: the trace asks for its number later.
+      if (this.#currentMid === mid) this.#queuedRequests.push(mid)
+      this.#currentMid = 0
+    }
+    if (waiting !== undefined) {
+      waiting.push(request)
+      return MQTT_ERR_SUCCESS
+    }
+    request()
+    return this.queued()
+  }
+
+  /** Acknowledges a message that was left to the program. */
+  acknowledge(mid: number, qos: number): MQTTErrorCode {
+    if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
+    const key = `${qos} ${mid}`
+    const message = this.#owed.get(key)
+    if (message === undefined) return MQTT_ERR_SUCCESS
+    this.#owed.delete(key)
+    this.#driver.session.acknowledge(message, 0)
+    return this.queued()
+  }
+
+  disconnect(request: DisconnectArguments): MQTTErrorCode {
+    this.#watcher.disconnecting()
+    if (this.#opening?.byProgram === true) {
+      this.state = 'disconnecting'
+      this.#disconnect = request
+      return MQTT_ERR_SUCCESS
+    }
+    this.abandonAttempt()
+    if (!this.#driver.isOpen) {
+      this.state = 'disconnected'
+      return MQTT_ERR_NO_CONN
+    }
+    if (this.state === 'disconnecting') return MQTT_ERR_SUCCESS
+    this.#startDisconnect(request)
+    return this.queued()
+  }
+
+  #startDisconnect(request: DisconnectArguments): void {
+    const { session } = this.#driver
+    // Before CONNACK nothing but CONNECT and DISCONNECT may leave: what is queued makes DISCONNECT wait.
+    if (session.phase !== 'online' && session.hasUnfinishedWork) {
+      this.#disconnect = request
+      if (!this.#watcher.isRunning && !this.#callbacks.has('on_socket_register_write'))
+        this.#driver.flowing = true
+      this.state = 'disconnecting'
+      return
+    }
+    const before = this.state
+    this.state = 'disconnecting'
+    try {
+      session.disconnect(request)
+    } catch (error) {
+      this.state = before
+      throw new ValueError(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------ moving
+
+  /** There may be something to write: writes it in direct mode, else tells who will. */
+  queued(): MQTTErrorCode {
+    if (!this.wantsWrite && !this.#ending) return MQTT_ERR_SUCCESS
+    if (this.#watcher.writes || this.#callbacks.has('on_socket_register_write')) {
+      this.#updateRegistration()
+      this.#watcher.wake()
+      return MQTT_ERR_SUCCESS
+    }
+    return this.#callbacks.isRunning ? MQTT_ERR_SUCCESS : this.write()
+  }
+
+  read(): MQTTErrorCode {
+    this.#throwDeferred()
+    if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
+    this.#result = MQTT_ERR_SUCCESS
+    this.#driver.read()
+    const result = this.#result
+    if (result === MQTT_ERR_SUCCESS) this.queued()
+    return result
+  }
+
+  write(): MQTTErrorCode {
+    this.#throwDeferred()
+    if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
+    this.#result = MQTT_ERR_SUCCESS
+    // Facts first: what the session has settled or ended by itself.
+    this.#driver.deliver()
+    if (!this.#driver.isOpen) return this.#result
+    const complete = this.#driver.write()
+    this.#driver.deliver()
+    if (complete) {
+      for (const message of this.publications.takeWritten()) this.#finish(message, 0, undefined)
+      if (this.#ending) this.#end()
+    }
+    this.#updateRegistration()
+    return this.#result
+  }
+
+  check(): MQTTErrorCode {
+    this.#throwDeferred()
+    if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
+    this.#result = MQTT_ERR_SUCCESS
+    const { keepalive } = this.#settings
+    const waitsForConnack = this.#driver.session.phase !== 'online' && !this.#ending
+    if (waitsForConnack && keepalive > 0 && this.#driver.now - this.#connectedAt >= keepalive * 1000) {
+      this.#lost(MQTTErrorCode.MQTT_ERR_KEEPALIVE)
+    } else {
+      this.#driver.check()
+    }
+    if (this.#result !== MQTT_ERR_SUCCESS) return MQTT_ERR_CONN_LOST
+    return this.queued()
+  }
+
+  /** An async callback has failed: whoever moves the connection next gets to know. */
+  defer(error: unknown): void {
+    this.#deferredError = { error }
+    this.#watcher.wake()
+    if (!this.#watcher.isRunning) {
+      process.nextTick(() => this.#throwDeferred())
+    }
+  }
+
+  #throwDeferred(): void {
+    const deferred = this.#deferredError
+    this.#deferredError = undefined
+    if (deferred !== undefined) throw deferred.error
+  }
+
+  #updateRegistration(): void {
+    const socket = this.#socket
+    if (socket === null || this.wantsWrite === this.#registered) return
+    this.#registered = !this.#registered
+    this.#callbacks.call(this.#registered ? 'on_socket_register_write' : 'on_socket_unregister_write', socket)
+  }
+
+  // ------------------------------------------------------------------------------------------------ facts of the driver
+
+  onReadable(): void {
+    this.#socket?.notify()
+    this.#watcher.wake()
+    // disconnect() without a loop: nobody else will read the CONNACK that it waits for.
+    if (
+      this.#disconnect !== undefined &&
+      !this.#watcher.isRunning &&
+      !this.#callbacks.has('on_socket_register_write')
+    ) {
+      this.read()
+    }
+  }
+
+  onWritable(): void {
+    this.#socket?.notify()
+    this.#watcher.wake()
+  }
+
+  onConnected(_limits: Limits, connack: ConnackPacket): void {
+    const disconnect = this.#disconnect
+    this.first = false
+    for (const request of this.#unsubscribes.splice(0)) request()
+    if (disconnect !== undefined) {
+      this.#disconnect = undefined
+      this.#startDisconnect(disconnect)
+      return
+    }
+    this.state = 'connected'
+    this.#watcher.connected()
+    this.#tellConnect(connack)
+  }
+
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+    if (error === undefined) {
+      this.#ending = true
+      return
+    }
+    const connack = this.#connack
+    if (error instanceof ConnectError && connack !== undefined && connack.reasonCode >= 0x80) {
+      this.#refused(connack)
+    } else if (packet !== undefined) {
+      this.#endedByBroker(packet)
+    } else if (error instanceof ProtocolError) {
+      this.#lost(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+    } else {
+      const silent = error.code === 'ERR_MQTT_KEEP_ALIVE_TIMEOUT'
+      this.#lost(silent ? MQTTErrorCode.MQTT_ERR_KEEPALIVE : MQTT_ERR_CONN_LOST)
+    }
+  }
+
+  onMessage(inbound: InboundMessage): void {
+    if (this.state === 'disconnecting') return
+    const message = this.#received(inbound)
+    try {
+      const callbacks = [...this.filters.iter_match(inbound.topic)]
+      for (const callback of callbacks) {
+        this.#callbacks.run(callback, `user defined callback function ${callback.name}`, [message])
+      }
+      if (callbacks.length === 0) this.#callbacks.call('on_message', message)
+    } catch (error) {
+      this.#driver.session.disown(inbound)
+      throw error
+    }
+    if (inbound.qos === 0) return
+    if (this.#settings.manualAck) this.#owed.set(`${inbound.qos} ${inbound.packetId}`, inbound)
+    else this.#driver.session.acknowledge(inbound, 0)
+  }
+
+  onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
+    if (!(message instanceof OutgoingMessage)) return
+    if (message.qos === 0 && !(outcome instanceof Error)) {
+      this.publications.encoded(message)
+      return
+    }
+    const answer = answerOf(outcome)
+    if (answer !== undefined) {
+      this.#finish(message, answer.reasonCode, answer.properties)
+      return
+    }
+    this.publications.remove(message)
+    finishInfo(message.info, MQTT_ERR_CONN_LOST)
+  }
+
+  // ------------------------------------------------------------------------------------------------ for the log
+
+  midOf(packet: Packet): number {
+    switch (packet.type) {
+      case 'publish':
+        if (packet.qos > 0) return this.publications.midOfPacket(packet.packetId) || packet.packetId
+        return this.#currentMid || this.publications.midOfNextWaiting(packet.topic)
+      case 'subscribe':
+      case 'unsubscribe': {
+        const mid = this.#currentMid || this.#queuedRequests.shift() || packet.packetId
+        this.#currentMid = 0
+        this.#requestMids.set(packet.packetId, mid)
+        return mid
+      }
+      case 'unsuback':
+        return this.#requestMids.get(packet.packetId) ?? packet.packetId
+      case 'puback':
+      case 'pubrec':
+      case 'pubrel':
+      case 'pubcomp':
+        return this.publications.midOfPacket(packet.packetId) || packet.packetId
+      default:
+        return 0
+    }
+  }
+
+  onReceived(packet: Packet): void {
+    if (packet.type === 'connack') this.#connack = packet
+  }
+
+  // ------------------------------------------------------------------------------------------------ telling the program
+
+  #tell<Name extends keyof CallbackFacts>(name: Name, facts: CallbackFacts[Name]): void {
+    if (!this.#callbacks.has(name)) return
+    this.#callbacks.call(name, ...callbackArguments(name, this.#version, this.protocol, facts))
+  }
+
+  #tellConnect(connack: ConnackPacket): void {
+    const five = this.protocol === MQTTProtocolVersion.MQTTv5
+    const rc = connackReturnCode(connack.reasonCode)
+    // A broker that does not know MQTT 5 says so in the form of MQTT 3, which has no properties.
+    const absent = connack.reasonCode === 0x84 && connack.properties === undefined
+    this.#tell('on_connect', {
+      sessionPresent: connack.sessionPresent,
+      rc,
+      reason: five
+        ? reasonCode(PacketTypes.CONNACK, connack.reasonCode)
+        : convert_connack_rc_to_reason_code(rc),
+      properties: five && !absent ? fromCore(PacketTypes.CONNACK, connack.properties) : null,
+      empty: new Properties(PacketTypes.CONNACK),
+    })
+  }
+
+  #tellDisconnect(rc: MQTTErrorCode, packet: DisconnectPacket | undefined): void {
+    this.#tell('on_disconnect', {
+      fromServer: packet !== undefined,
+      rc,
+      reason:
+        packet === undefined
+          ? convert_disconnect_error_code_to_reason_code(rc)
+          : reasonCode(PacketTypes.DISCONNECT, packet.reasonCode),
+      properties: packet === undefined ? null : fromCore(PacketTypes.DISCONNECT, packet.properties),
+      empty: new Properties(PacketTypes.DISCONNECT),
+    })
+  }
+
+  /** `on_publish`, then the info. */
+  #finish(message: OutgoingMessage, code: number, properties: AckProperties | undefined): void {
+    this.publications.remove(message)
+    // PUBREC ends a QoS 2 exchange with a failure; PUBCOMP knows 0 and 146 alone.
+    const packetType =
+      message.qos < 2
+        ? PacketTypes.PUBACK
+        : code === 0 || code === 0x92
+          ? PacketTypes.PUBCOMP
+          : PacketTypes.PUBREC
+    try {
+      this.#tell('on_publish', {
+        mid: message.mid,
+        reason: reasonCode(packetType, code),
+        properties: fromCore(packetType, properties),
+      })
+    } finally {
+      finishInfo(message.info)
+    }
+  }
+
+  #answered(
+    name: 'on_subscribe' | 'on_unsubscribe',
+    mid: number,
+    outcome: SubscribeOutcome | MqttError,
+  ): void {
+    if (outcome instanceof Error) return
+    const packetType = name === 'on_subscribe' ? PacketTypes.SUBACK : PacketTypes.UNSUBACK
+    // UNSUBACK of MQTT 3 says nothing.
+    const silent = name === 'on_unsubscribe' && this.protocol !== MQTTProtocolVersion.MQTTv5
+    this.#tell(name, {
+      mid,
+      reasons: silent ? [] : outcome.results.map((result) => reasonCode(packetType, result.reasonCode)),
+      properties: fromCore(packetType, outcome.properties),
+    })
+  }
+
+  #received(inbound: InboundMessage): MQTTMessage {
+    const message = new MQTTMessage({ mid: inbound.packetId })
+    message.topic = inbound.topic
+    message.payload = inbound.payload.slice()
+    message.qos = inbound.qos
+    message.retain = inbound.retain
+    message.dup = inbound.dup
+    message.timestamp = performance.now() / 1000
+    if (this.protocol === MQTTProtocolVersion.MQTTv5) {
+      message.properties = fromCore(PacketTypes.PUBLISH, inbound.properties)
+    }
+    return message
+  }
+
+  // ------------------------------------------------------------------------------------------------ ends
+
+  /** DISCONNECT has been written: the program is told while the socket is still open. */
+  #end(): void {
+    this.#ending = false
+    try {
+      this.#tellDisconnect(MQTT_ERR_SUCCESS, undefined)
+    } finally {
+      // Unless the callback has connected again.
+      if (this.state === 'disconnecting') {
+        this.state = 'disconnected'
+        this.#closeSocket('end')
+        this.#watcher.wake()
+      }
+    }
+  }
+
+  #lost(code: MQTTErrorCode): void {
+    const expected = this.state === 'disconnecting'
+    this.#leave(expected)
+    this.#result = code
+    this.#tellDisconnect(expected ? MQTT_ERR_SUCCESS : code, undefined)
+  }
+
+  #endedByBroker(packet: DisconnectPacket): void {
+    this.#leave(this.state === 'disconnecting')
+    this.#tellDisconnect(MQTT_ERR_SUCCESS, packet)
+  }
+
+  #refused(connack: ConnackPacket): void {
+    const rc = connackReturnCode(connack.reasonCode)
+    if (
+      this.protocol === MQTTProtocolVersion.MQTTv311 &&
+      this.state !== 'disconnecting' &&
+      this.#canAdapt(rc)
+    ) {
+      this.#adapt(rc)
+      return
+    }
+    this.first = false
+    const five = this.protocol === MQTTProtocolVersion.MQTTv5
+    const known = !five && rc >= 1 && rc <= 5
+    const code = known ? MQTTErrorCode.MQTT_ERR_CONN_REFUSED : MQTTErrorCode.MQTT_ERR_PROTOCOL
+    const version311 = this.protocol === MQTTProtocolVersion.MQTTv311 && rc === 1
+    try {
+      // MQTT 3.1.1 refused as a version and no leave to try another: a protocol error.
+      if (!version311) this.#tellConnect(connack)
+    } finally {
+      if (this.#driver.isOpen) {
+        this.#leave(this.state === 'disconnecting')
+        this.#result = version311 ? MQTTErrorCode.MQTT_ERR_PROTOCOL : code
+        this.#tellDisconnect(this.#result, undefined)
+      }
+    }
+  }
+
+  /** Whether a refusal can be answered by another way to connect. */
+  #canAdapt(rc: number): boolean {
+    if (!this.#settings.reconnectOnFailure) return false
+    return rc === 1 || (rc === 2 && this.#settings.clientId === '')
+  }
+
+  /** Connects again at once: with MQTT 3.1, or with a client id. */
+  #adapt(rc: number): void {
+    const how = rc === 1 ? 'attempting downgrade to MQTT v3.1.' : 'attempting to use non-empty CID'
+    this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, `Received CONNACK (0, ${rc}), ${how}`)
+    if (rc === 1) this.#settings.protocol = MQTTProtocolVersion.MQTTv31
+    if (this.#settings.clientId === '') this.#settings.clientId = randomClientId()
+    this.open(false).catch((error: unknown) => {
+      // Whoever loops finds no connection and tries again; nobody else has asked for this one.
+      this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, `Connection failed: ${String(error)}`)
+    })
+  }
+
+  /** Closes after what is still to be said, and enters the state that follows. */
+  #leave(expected: boolean): void {
+    this.state = expected ? 'disconnected' : 'lost'
+    this.#driver.write()
+    this.#disconnect = undefined
+    this.#ending = false
+    this.#closeSocket('end')
+    this.#watcher.wake()
+  }
+
+  #closeSocket(how: 'end' | 'destroy'): void {
+    const socket = this.#socket
+    this.#socket = null
+    const registered = this.#registered
+    this.#registered = false
+    this.#unsubscribes = []
+    this.#queuedRequests = []
+    this.#owed.clear()
+    try {
+      if (socket !== null && registered) this.#callbacks.call('on_socket_unregister_write', socket)
+      if (socket !== null) this.#callbacks.call('on_socket_close', socket)
+    } finally {
+      this.#driver.close(how)
+      socket?.closed()
+    }
+  }
+}
+
+/** A reason code of a packet; one that the packet can not have becomes an unspecified error. */
+function reasonCode(packetType: number, code: number): ReasonCode {
+  try {
+    return new ReasonCode(packetType, { identifier: code })
+  } catch (error) {
+    if (error instanceof ValueError || error instanceof KeyError)
+      return new ReasonCode(packetType, 'Unspecified error')
+    throw error
+  }
+}

@@ -1,0 +1,170 @@
+import { execFile } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+/**
+ * The package as it is published: built, packed, unpacked into a consumer's node_modules, and used from there by ESM, by
+ * CommonJS and by the compiler, each in a project of its own that has nothing but the package and its dependencies.
+ */
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, unknown>>
+  readonly bin?: Readonly<Record<string, string>>
+}
+const entries = Object.keys(manifest.exports)
+  .filter((key) => key !== './package.json')
+  .map((key) => `mqtt-await${key.slice(1)}`)
+
+let consumer: string
+let installed: string
+
+beforeAll(async () => {
+  consumer = mkdtempSync(join(tmpdir(), 'mqtt-await-packed-'))
+  await run('npm', ['run', '--silent', 'build'], { cwd: root })
+  const { stdout } = await run(
+    'npm',
+    ['pack', '--silent', '--ignore-scripts', '--pack-destination', consumer],
+    { cwd: root },
+  )
+  await run('tar', ['-xzf', stdout.trim()], { cwd: consumer })
+  const modules = join(consumer, 'node_modules')
+  installed = join(modules, 'mqtt-await')
+  mkdirSync(modules)
+  cpSync(join(consumer, 'package'), installed, { recursive: true })
+  rmSync(join(consumer, 'package'), { recursive: true })
+  // Optional peers are there for the types that mention them.
+  for (const name of [
+    ...Object.keys(manifest.dependencies),
+    '@types',
+    'level',
+    'abstract-level',
+    'undici-types',
+  ]) {
+    if (existsSync(join(root, 'node_modules', name)))
+      symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  }
+}, 180_000)
+
+afterAll(() => rmSync(consumer, { recursive: true, force: true }))
+
+async function node(file: string, source: string): Promise<string> {
+  writeFileSync(join(consumer, file), source)
+  const { stdout } = await run(process.execPath, [file], { cwd: consumer })
+  return stdout.trim()
+}
+
+describe('the packed package', () => {
+  test('holds what is built and its sources, and no tests', () => {
+    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'package.json', 'src'])
+  })
+
+  test.each(entries)('%s: import and require give the same names', async (entry) => {
+    const esm = await node(
+      'a.mjs',
+      `import * as all from '${entry}'\nconsole.log(Object.keys(all).sort().join())`,
+    )
+    const cjs = await node('a.cjs', `console.log(Object.keys(require('${entry}')).sort().join())`)
+    expect(esm).not.toBe('')
+    expect(
+      cjs
+        .split(',')
+        .filter((name) => name !== '__esModule')
+        .join(),
+    ).toBe(esm)
+  })
+
+  test.each(['mjs', 'cjs'])('an error class is one and the same in every entry (%s)', async (kind) => {
+    const load = (entry: string): string =>
+      kind === 'mjs' ? `await import('${entry}')` : `require('${entry}')`
+    const source = `
+      const main = ${load('mqtt-await')}
+      const { decode } = ${load('mqtt-await/codec')}
+      try { decode(new Uint8Array([0xf0, 0x01, 0x00]), { protocolVersion: 4, from: 'server' }); console.log('no error') }
+      catch (error) { console.log(error instanceof main.ProtocolError, error instanceof main.MqttError) }`
+    expect(await node(`b.${kind}`, source)).toBe('true true')
+  })
+
+  test('CommonJS: a client is made, refused, and leaves nothing running', async () => {
+    const source = `
+      const { Client, ConnectError } = require('mqtt-await')
+      const client = new Client('mqtt://127.0.0.1:1', { reconnect: false })
+      client.connect().catch((error) => console.log(error instanceof ConnectError, error.cause.code))`
+    expect(await node('c.cjs', source)).toBe('true ECONNREFUSED')
+  })
+
+  const program = `
+    const client: Client = new Client('mqtt://localhost', { protocolVersion: 5 })
+    export async function main(): Promise<void> {
+      await client.connect()
+      const publication: Publication = client.publish('a/b', 'text', { qos: 1, contentType: 'text/plain' })
+      const { reasonCode }: { readonly reasonCode: number } = await publication.acked
+      for await (const message of client.messages(['a/#'], { qos: 2 })) {
+        const text: string = message.text()
+        const level: number = message.qos
+        if (text === String(reasonCode + level)) break
+      }
+      // @ts-expect-error -- there is no QoS 3
+      client.publish('a/b', 'text', { qos: 3 })
+      const failure: MqttError = new ProtocolError('wrong')
+      const store: SessionStore = memoryStore()
+      console.log(failure.code, store, encode, Session)
+      await client.disconnect()
+    }`
+
+  test.each([
+    ['esm.mts', 'node16'],
+    ['cjs.cts', 'node16'],
+    ['bundled.ts', 'bundler'],
+  ])(
+    'the types serve %s with module resolution %s',
+    async (file, resolution) => {
+      const source = `
+      import { Client, MqttError, ProtocolError, type Publication } from 'mqtt-await'
+      import { encode } from 'mqtt-await/codec'
+      import { Session } from 'mqtt-await/session'
+      import { memoryStore, type SessionStore } from 'mqtt-await/store'
+      import { Client as CompatClient } from 'mqtt-await/compat'
+      import { single } from 'mqtt-await/compat/publish'
+      import { simple } from 'mqtt-await/compat/subscribe'
+      ${program}
+      console.log(CompatClient, single, simple)`
+      writeFileSync(join(consumer, file), source)
+      const options = {
+        target: 'ES2022',
+        lib: ['ES2022', 'ESNext.Disposable', 'DOM', 'DOM.AsyncIterable'],
+        module: resolution === 'bundler' ? 'ESNext' : 'Node16',
+        moduleResolution: resolution,
+        strict: true,
+        noEmit: true,
+        // Our own declarations are checked too, not only what the program uses of them.
+        skipLibCheck: false,
+        types: ['node'],
+      }
+      const project = `tsconfig.${file}.json`
+      writeFileSync(join(consumer, project), JSON.stringify({ compilerOptions: options, files: [file] }))
+      const compiler = join(root, 'node_modules/typescript/bin/tsc')
+      const { stdout } = await run(process.execPath, [compiler, '-p', project], { cwd: consumer }).catch(
+        (failure: { stdout: string }) => failure,
+      )
+      expect(stdout).toBe('')
+    },
+    60_000,
+  )
+})
