@@ -14,6 +14,14 @@ export {
 export type { ConnectionInfo } from './client/connection-info.ts'
 export type { ClientEvents, Dropped } from './client/events.ts'
 export type { FilterOptions } from './client/filter-options.ts'
+export type {
+  FailureVerdict,
+  HandleOptions,
+  HandlerContext,
+  Handling,
+  HandlingCloseOptions,
+  MessageHandler,
+} from './client/handling.ts'
 export type { LogEntry, LogHook } from './client/log.ts'
 export { Message } from './client/message.ts'
 export type { FilterRequest, SubscribeOptions, UnsubscribeOutcome } from './client/message-router.ts'
@@ -33,6 +41,9 @@ export {
   type ReasonClass,
   type ReasonClasses,
 } from './client/reason-class.ts'
+export type { RequestOptions } from './client/requester.ts'
+export type { RequestHandler, RespondOptions, Response, ResponseWithOptions } from './client/responder.ts'
+export type { RetryOptions } from './client/retry.ts'
 export type { StandardSchema } from './client/schema.ts'
 export {
   CLIENT_TRANSITIONS,

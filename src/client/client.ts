@@ -9,14 +9,17 @@ import { checkTopicName } from '../topic/topic-name.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
 import {
+  isHandlerTraced,
   isPublishTraced,
   packetReceiveChannel,
   packetSendChannel,
   traceConnect,
+  traceHandler,
   tracePublish,
 } from './diagnostics.ts'
 import { Driver, type DriverOwner } from './driver.ts'
 import type { ClientEvents } from './events.ts'
+import type { HandleOptions, Handling, MessageHandler } from './handling.ts'
 import type { ClientHost } from './host.ts'
 import { Lifecycle, type LifecycleOwner } from './lifecycle.ts'
 import { type LogEntry, type LogHook, logHook } from './log.ts'
@@ -39,6 +42,8 @@ import {
   NO_ALIAS,
   publishProperties,
 } from './publish-request.ts'
+import type { RequestOptions } from './requester.ts'
+import type { RequestHandler, RespondOptions } from './responder.ts'
 import type { SchemaOutput, StandardSchema } from './schema.ts'
 import type { ClientState, ClosedInfo, DisconnectReport, StateChange } from './state.ts'
 import { StateStream } from './state-stream.ts'
@@ -258,6 +263,13 @@ export class Client implements AsyncDisposable {
    */
   publish(topic: string, payload?: Payload, options?: PublishOptions): Publication {
     if (this.#leaving) throw this.#closedError()
+    return this.#publish(topic, payload, options)
+  }
+
+  /** Also for handlers that finish while the client takes no more work of others. */
+  #publish(topic: string, payload: Payload | undefined, options: PublishOptions | undefined): Publication {
+    const { endedWith } = this.#lifecycle
+    if (endedWith !== undefined) throw endedWith
     const bytes = payloadBytes(payload)
     checkTopicName(topic)
     let publication: OutgoingPublication
@@ -376,6 +388,7 @@ export class Client implements AsyncDisposable {
   ): Subscription<Message<readonly string[], SchemaOutput<Schema>>>
   messages(filters: string | readonly string[], options?: SubscriptionOptions): Subscription
   messages(source: string | readonly string[] | MessageSource, options?: SubscriptionOptions): unknown {
+    this.#checkOpen()
     return this.#router.messages(toSource(source), options)
   }
 
@@ -384,11 +397,69 @@ export class Client implements AsyncDisposable {
     filters: string | FilterRequest | readonly (string | FilterRequest)[],
     options?: SubscribeOptions,
   ): Promise<readonly FilterOutcome[]> {
-    return this.#router.subscribe(filters, options)
+    return this.#leaving ? Promise.reject(this.#closedError()) : this.#router.subscribe(filters, options)
   }
 
+  /** Ends what `subscribe()` began. Filters that a subscription of `messages()` needs stay. */
   unsubscribe(filters: string | readonly string[]): Promise<readonly UnsubscribeOutcome[]> {
-    return this.#router.unsubscribe(filters)
+    return this.#leaving ? Promise.reject(this.#closedError()) : this.#router.unsubscribe(filters)
+  }
+
+  /**
+   * Runs an async handler for each message, and acknowledges the message when it has resolved.
+   *
+   * @throws OptionsError for wrong filters and options
+   */
+  handle<Params, Input, Output>(
+    topic: TypedTopic<Params, Input, Output>,
+    handler: MessageHandler<Message<Params, Output>>,
+    options?: HandleOptions<Message<Params, Output>>,
+  ): Handling<Message<Params, Output>>
+  handle(
+    filters: string | readonly string[],
+    handler: MessageHandler<Message>,
+    options?: HandleOptions<Message>,
+  ): Handling<Message>
+  handle(
+    source: string | readonly string[] | MessageSource,
+    handler: MessageHandler<never>,
+    options?: HandleOptions<never>,
+  ): unknown {
+    this.#checkOpen()
+    return this.#router.handle<AnyMessage>(toSource(source), traced(handler), options as HandleOptions)
+  }
+
+  /**
+   * Asks and waits for the answer (MQTT 5 request/response).
+   *
+   * @throws TimeoutError after `timeoutMs`; what the responder has thrown
+   */
+  request(topic: string, payload?: Payload, options?: RequestOptions): Promise<Message> {
+    return this.#leaving ? Promise.reject(this.#closedError()) : this.#router.request(topic, payload, options)
+  }
+
+  /** Answers requests with what the handler returns; what it throws travels back. */
+  respond<Params, Input, Output>(
+    topic: TypedTopic<Params, Input, Output>,
+    handler: RequestHandler<Message<Params, Output>>,
+    options?: RespondOptions<Message<Params, Output>>,
+  ): Handling<Message<Params, Output>>
+  respond(
+    filters: string | readonly string[],
+    handler: RequestHandler<Message>,
+    options?: RespondOptions<Message>,
+  ): Handling<Message>
+  respond(
+    source: string | readonly string[] | MessageSource,
+    handler: RequestHandler<never>,
+    options?: RespondOptions<never>,
+  ): unknown {
+    this.#checkOpen()
+    return this.#router.respond<AnyMessage>(
+      toSource(source),
+      handler as RequestHandler<AnyMessage>,
+      options as RespondOptions,
+    )
   }
 
   // ------------------------------------------------------------------------------------------------ events
@@ -449,6 +520,10 @@ export class Client implements AsyncDisposable {
         client.#note('info', 'reconnecting', () => ({ attempt, delayMs: Math.round(delayMs) }))
         client.#emit('reconnecting', { attempt, delayMs, cause })
       },
+      stopConsumers: async () => {
+        await client.#router.stop()
+        client.#leaving = true
+      },
       ended: (info, error) => client.#ended(info, error),
       beforeFirstAttempt: async () => {},
       afterEnd: async () => {},
@@ -459,9 +534,9 @@ export class Client implements AsyncDisposable {
         return client.#driver.session.limits
       },
       get ended() {
-        return client.#leaving ? client.#closedError() : undefined
+        return client.#lifecycle.endedWith
       },
-      publish: (topic, payload, options) => client.publish(topic, payload, options),
+      publish: (topic, payload, options) => client.#publish(topic, payload, options),
       subscribe: (command: SubscribeCommand) => client.#driver.subscribe(command),
       unsubscribe: (command: UnsubscribeCommand) => client.#driver.unsubscribe(command),
       acknowledge: (message, reasonCode) => client.#driver.acknowledge(message, reasonCode),
@@ -525,7 +600,8 @@ export class Client implements AsyncDisposable {
   }
 
   #stateChanged(change: StateChange): void {
-    if (change.state === 'disconnecting' || change.state === 'closed') this.#leaving = true
+    if (change.state === 'closed' || (change.state === 'disconnecting' && !this.#router.isHandling))
+      this.#leaving = true
     this.#note('debug', `state ${change.state}`, () => ({ previous: change.previous, cause: change.cause }))
     for (const stream of [...this.#streams]) stream.push(change)
     this.#emit('state', change)
@@ -636,6 +712,10 @@ export class Client implements AsyncDisposable {
     return this.#lifecycle.left ?? { queuedMessages: 0, inFlight: 0, unacknowledged: 0, keptIn: 'nowhere' }
   }
 
+  #checkOpen(): void {
+    if (this.#leaving) throw this.#closedError()
+  }
+
   #closedError(): MqttError {
     return (
       this.#lifecycle.endedWith ??
@@ -713,6 +793,18 @@ export class Client implements AsyncDisposable {
         : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
     this.#driver.refuse(publication, error)
     return false
+  }
+}
+
+/** Each call of a handler as seen by `tracing:mqtt:handler`. */
+function traced(handler: MessageHandler<never>): MessageHandler<AnyMessage> {
+  const call = handler as MessageHandler<AnyMessage>
+  return (message, context) => {
+    if (!isHandlerTraced()) return call(message, context)
+    return traceHandler(async () => call(message, context), {
+      topic: message.topic,
+      attempt: context.attempt,
+    })
   }
 }
 

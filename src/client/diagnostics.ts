@@ -45,9 +45,14 @@ export function traceConnect<T>(body: () => Promise<T>, context: () => object): 
   return isTraced(connectChannel) ? connectChannel.tracePromise(body, context()) : body()
 }
 
+/** Whether somebody follows handlers; one branch per call when not. */
+export function isHandlerTraced(): boolean {
+  return isTraced(handlerChannel)
+}
+
 /** `tracing:mqtt:handler:*`: one call of a handler. */
-export function traceHandler<T>(body: () => Promise<T>, context: () => object): Promise<T> {
-  return isTraced(handlerChannel) ? handlerChannel.tracePromise(body, context()) : body()
+export function traceHandler<T>(body: () => Promise<T>, context: object): Promise<T> {
+  return handlerChannel === undefined ? body() : handlerChannel.tracePromise(body, context)
 }
 
 /** Whether somebody follows publications; one branch per publication when not. */

@@ -45,6 +45,8 @@ export interface LifecycleOwner {
   ended(info: ClosedInfo, error: MqttError): void
   /** Opens what has to be opened before the first attempt: the store. */
   beforeFirstAttempt(): Promise<void>
+  /** Lets handlers finish what they have; takes no more work. */
+  stopConsumers(): Promise<void>
   /** Closes what was opened, when the transport is closed. */
   afterEnd(): Promise<void>
 }
@@ -108,6 +110,7 @@ export class Lifecycle {
 
   #ending: Promise<void> | undefined = undefined
   #drained: (() => void) | undefined = undefined
+  #giveUpWork: (() => void) | undefined = undefined
   #resolveClosed!: (info: ClosedInfo) => void
   /** How the client ended. Never rejects. */
   readonly closed: Promise<ClosedInfo>
@@ -317,7 +320,7 @@ export class Lifecycle {
     this.#info = undefined
     this.#owner.disconnected(error, packet)
     if (this.#state === 'disconnecting') {
-      this.#drained?.()
+      this.#giveUpWork?.()
       return
     }
     this.#lost(error ?? new ConnectionLostError('The connection ended'), packet)
@@ -632,16 +635,16 @@ export class Lifecycle {
   // ------------------------------------------------------------------------------------------------ ending
 
   async #leave(request: DisconnectRequest, timeoutMs: number): Promise<void> {
-    if (this.#driver.session.hasUnfinishedWork && timeoutMs > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = this.#owner.clock.setTimer(resolve, timeoutMs)
-        this.#drained = () => {
-          timer.cancel()
-          resolve()
-        }
-      })
-      this.#drained = undefined
-    }
+    const until = new AbortController()
+    const timer = this.#owner.clock.setTimer(() => until.abort(), timeoutMs)
+    // Whatever ends the waiting, a lost connection included, what follows is the same.
+    this.#giveUpWork = () => until.abort()
+    await untilAborted(
+      this.#owner.stopConsumers().then(() => this.#workDone()),
+      until.signal,
+    ).catch(() => {})
+    timer.cancel()
+    this.#drained = undefined
     await this.#driver.settleStore()
     // close() may have come in between.
     if (this.#state !== 'disconnecting') return
@@ -652,6 +655,13 @@ export class Lifecycle {
     )
   }
 
+  #workDone(): Promise<void> {
+    if (!this.#driver.session.hasUnfinishedWork) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#drained = resolve
+    })
+  }
+
   async #finish(info: ClosedInfo, error: MqttError): Promise<void> {
     this.#handshake = undefined
     this.endedWith = error
@@ -659,7 +669,7 @@ export class Lifecycle {
     const keptIn = 'nowhere'
     this.left = Object.freeze({ queuedMessages, inFlight, unacknowledged, keptIn })
     this.#set('closed', info.error)
-    this.#drained?.()
+    this.#giveUpWork?.()
     this.#driver.fail(error)
     for (const waiter of [...this.#waiters]) waiter.reject(error)
     this.#owner.ended(info, error)

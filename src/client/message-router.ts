@@ -88,6 +88,11 @@ export class MessageRouter implements SubscriptionHome {
     return this.#held.size
   }
 
+  /** Handlers are at work. */
+  get isHandling(): boolean {
+    return this.#handlings.size > 0
+  }
+
   /** @internal */
   get subscribes(): number {
     return this.#registry.subscribes
