@@ -1,7 +1,6 @@
 import { resolveSrv } from 'node:dns/promises'
 import { hostname } from 'node:os'
 import process from 'node:process'
-import type { ConnectionOptions, SecureContext } from 'node:tls'
 import type { DisconnectProperties, PublishProperties } from '../codec/packet.ts'
 import { bindArguments, type WithKeywords } from './call-arguments.ts'
 import { CALLBACK_NAMES, CallbackRunner } from './callback-runner.ts'
@@ -28,6 +27,7 @@ import {
 import type { SocketLike } from './socket-like.ts'
 import { type SubscribeTopic, subscriptionRequests } from './subscribe-arguments.ts'
 import type { SubscribeOptions } from './subscribe-options.ts'
+import type { TlsContext } from './tls-settings.ts'
 import { checkPayload, checkQos, checkTopic } from './topic-check.ts'
 
 const CONSTRUCTOR = [
@@ -456,7 +456,7 @@ export class Client {
   }
 
   /** Switches TLS on with a context or options of Node; `null` is Node's default. Once only. */
-  tls_set_context(context: SecureContext | ConnectionOptions | null = null): void {
+  tls_set_context(context: TlsContext | null = null): void {
     this.#settings.tls.setContext(context)
   }
 

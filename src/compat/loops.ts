@@ -76,13 +76,22 @@ export class Loops implements ConnectionWatcher {
         return MQTT_ERR_CONN_LOST
       }
       connection.listen()
-      if (!connection.wantsRead && !connection.wantsWrite) await within(timeout, this.#nextWake())
+      const end = performance.now() + timeout * 1000
+      // Woken also for what is nothing to do here, such as a drained transport.
+      for (let left = timeout; left > 0 && this.#isWaiting; left = (end - performance.now()) / 1000) {
+        await within(left, this.#nextWake())
+      }
       return this.#turn()
     } finally {
       this.#running -= 1
       // So that a program that only loops leaves room for everything else.
       await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  get #isWaiting(): boolean {
+    const { connection } = this
+    return connection.isOpen && !connection.wantsRead && !(connection.wantsWrite && connection.canWrite)
   }
 
   #turn(): MQTTErrorCode {

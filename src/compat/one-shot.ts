@@ -1,4 +1,3 @@
-import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { bindArguments, isPlainObject, type WithKeywords } from './call-arguments.ts'
 import type { CallbackOnMessage, UserData } from './callback-types.ts'
 import { Client, TLS_SET_PARAMETERS } from './client.ts'
@@ -9,6 +8,7 @@ import type { MQTTMessage } from './message.ts'
 import type { PayloadType } from './payload.ts'
 import type { ReasonCode } from './reason-code.ts'
 import type { ProxySettings, TransportName } from './settings.ts'
+import type { TlsContext } from './tls-settings.ts'
 import { checkQos } from './topic-check.ts'
 
 /** A message by the names of the arguments of `publish()`. */
@@ -30,7 +30,7 @@ export type TLSParameter = {
   insecure?: boolean
 }
 
-type TlsArgument = TLSParameter | SecureContext | ConnectionOptions
+type TlsArgument = TLSParameter | TlsContext
 type Auth = AuthParameter | Record<string, never>
 
 /** What all helpers take for the connection. */
@@ -352,7 +352,7 @@ async function run(client: Client, hostname: string, port: number, keepalive: nu
 
 function setTls(client: Client, tls: TlsArgument): void {
   if (!isPlainObject(tls)) {
-    client.tls_set_context(tls as SecureContext)
+    client.tls_set_context(tls)
     return
   }
   const { insecure, ...rest } = tls as TLSParameter
@@ -370,7 +370,7 @@ function setTls(client: Client, tls: TlsArgument): void {
       alpn_protocols,
     )
   } else {
-    client.tls_set_context(rest as ConnectionOptions)
+    client.tls_set_context(rest as TlsContext)
   }
   if (insecure === true) client.tls_insecure_set(true)
 }

@@ -4,6 +4,9 @@ import type { TlsOptions } from '../transport/settings.ts'
 import { ValueError } from './errors.ts'
 import { CERT_NONE, PROTOCOL_TLSv1, PROTOCOL_TLSv1_1, PROTOCOL_TLSv1_2 } from './ssl.ts'
 
+/** What `tls_set_context()` takes: a context of Node, or options of `tls.connect`. */
+export type TlsContext = SecureContext | ConnectionOptions
+
 /** Exactly one version; whatever is not here leaves it to both sides. */
 const VERSIONS: Readonly<Record<number, 'TLSv1' | 'TLSv1.1' | 'TLSv1.2'>> = {
   [PROTOCOL_TLSv1]: 'TLSv1',
@@ -60,7 +63,7 @@ export class TlsSettings {
   }
 
   /** Throws what Node throws for options that are no good. */
-  setContext(context: SecureContext | ConnectionOptions | null): void {
+  setContext(context: TlsContext | null): void {
     this.#checkUnset()
     this.#options =
       context === null ? {} : isSecureContext(context) ? { secureContext: context } : fromNode(context)
