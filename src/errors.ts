@@ -82,7 +82,10 @@ export class ConnectError extends MqttError {
   /** MQTT 5 Server Reference of a refusal with 0x9C or 0x9D. */
   readonly serverReference: string | undefined
 
-  constructor(message: string, details: MqttErrorDetails & { readonly serverReference?: string | undefined } = {}) {
+  constructor(
+    message: string,
+    details: MqttErrorDetails & { readonly serverReference?: string | undefined } = {},
+  ) {
     super(message, { code: 'ERR_MQTT_CONNECT', ...details })
     this.serverReference = details.serverReference
   }
@@ -96,7 +99,10 @@ export class ConnectError extends MqttError {
 export class ConnectionLostError extends MqttError {
   readonly serverReference: string | undefined
 
-  constructor(message: string, details: MqttErrorDetails & { readonly serverReference?: string | undefined } = {}) {
+  constructor(
+    message: string,
+    details: MqttErrorDetails & { readonly serverReference?: string | undefined } = {},
+  ) {
     super(message, { code: 'ERR_MQTT_CONNECTION_LOST', ...details })
     this.serverReference = details.serverReference
   }

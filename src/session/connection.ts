@@ -26,8 +26,11 @@ export class Connection {
   reauthenticating: boolean = false
   /** PINGREQs without an answer, oldest first: whether the caller asked for it. */
   readonly pings: boolean[] = []
+  /** When CONNECT was written. */
+  readonly #madeAt: Millis
 
-  constructor(connect: ConnectPacket, publishClass: PublishClass<InboundMessage>) {
+  constructor(connect: ConnectPacket, publishClass: PublishClass<InboundMessage>, now: Millis) {
+    this.#madeAt = now
     this.connect = connect
     this.decoder = new PacketDecoder({
       protocolVersion: connect.protocolVersion,
@@ -52,7 +55,7 @@ export class Connection {
     this.phase = 'online'
     this.limits = limits
     if (limits.topicAliasMaximum > 0) this.outboundAliases = new OutboundAliases(limits.topicAliasMaximum)
-    this.keepAlive = new KeepAlive(limits.keepAlive, now)
+    this.keepAlive = new KeepAlive(limits.keepAlive, this.#madeAt, now)
     return limits
   }
 }

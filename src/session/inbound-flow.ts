@@ -37,6 +37,8 @@ export class InboundFlow {
   #slots: Slot[] = []
   /** What arrived on this connection and is not acknowledged, in order. */
   readonly owed: readonly [qos1: Fifo<InboundMessage>, qos2: Fifo<InboundMessage>] = [new Fifo(), new Fifo()]
+  /** MQTT 3.1, whose CONNACK does not say whether the server has the session: DUP alone tells what is sent again. */
+  isPresenceUnknown: boolean = false
   /** PUBLISH packets of this connection that count against our Receive Maximum. [MQTT-3.3.4-9] */
   #counted = 0
   /** Messages that arrived on this connection, to tell a resend after a reconnect from a repeat on the same connection. */
@@ -54,16 +56,14 @@ export class InboundFlow {
 
   /**
    * The next message whose acknowledgement may leave, taken from its queue; its slot is moved on.
-   * @param mayRefuse - MQTT 5; before it an acknowledgement says nothing but yes
    */
-  nextPayable(qos: 1 | 2, mayRefuse: boolean): InboundMessage | undefined {
+  nextPayable(qos: 1 | 2): InboundMessage | undefined {
     const queue = this.owed[qos - 1] as Fifo<InboundMessage>
     // Disowned: nobody waits for it.
     while (queue.peek()?.ackState === AckState.none) queue.shift()
     if (queue.peek()?.ackState !== AckState.ready) return undefined
     const message = queue.shift() as InboundMessage
     message.ackState = AckState.written
-    if (!mayRefuse) message.ackReasonCode = 0
     if (qos === 1 || message.ackReasonCode >= 0x80) {
       // [MQTT-4.3.2-5] [MQTT-4.3.3-9]: the id is free for a new message.
       if (this.#slots[message.packetId] === message) this.#slots[message.packetId] = undefined
@@ -126,13 +126,15 @@ export class InboundFlow {
   }
 
   #onQoS2(message: InboundMessage, slot: Slot): Arrival {
-    if (slot === RECEIVED) {
+    // Without DUP it comes from a session that does not know of the earlier one.
+    const isNew = this.isPresenceUnknown && !message.dup
+    if (slot === RECEIVED && !isNew) {
       // The repeat is acknowledged in its turn, by itself. [MQTT-4.3.3-10]
       message.ackState = AckState.ready
       this.owed[1].push(message)
       return Arrival.known
     }
-    if (slot !== undefined && slot.qos === 2) {
+    if (slot !== undefined && slot !== RECEIVED && slot.qos === 2 && !isNew) {
       if (!this.#isCurrent(slot)) this.#owe(slot)
       return Arrival.known
     }

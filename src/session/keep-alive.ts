@@ -21,11 +21,12 @@ export class KeepAlive {
   #deadAt: Millis | undefined
   #graceGiven = false
 
-  constructor(keepAliveSeconds: number, now: Millis) {
+  /** @param sentAt - when the last packet, CONNECT, was sent: the interval is one between packets [MQTT-3.1.2-20] */
+  constructor(keepAliveSeconds: number, sentAt: Millis, now: Millis = sentAt) {
     this.#intervalMs = keepAliveSeconds * 1000
     this.#pingAfterMs = this.#intervalMs - Math.min(this.#intervalMs / 10, LARGEST_MARGIN_MS)
     this.#answerMs = this.#intervalMs / 2
-    this.#sentAt = now
+    this.#sentAt = sentAt
     this.#receivedAt = now
   }
 

@@ -111,6 +111,8 @@ export class Session {
   #clientId = ''
   #sequence = 0
   #congested = false
+  /** MQTT 5: an acknowledgement may say no. */
+  #mayRefuse = false
   #now: Millis = 0
   /** Not after the expiry of any waiting message; NEVER when none of them expires. */
   #expiryDue: Millis = NEVER
@@ -206,7 +208,9 @@ export class Session {
     }
     // The server's limits are those of its CONNACK. Before it, only MQTT's own holds.
     this.output.maximumPacketSize = LARGEST_PACKET
-    const connection = new Connection(packet, this.#config.publishClass)
+    const connection = new Connection(packet, this.#config.publishClass, now)
+    this.#inbound.isPresenceUnknown = packet.protocolVersion === 3
+    this.#mayRefuse = packet.protocolVersion === 5
     encodeConnect(this.output, packet.protocolVersion, packet)
     this.#connection = connection
     this.#clientId = packet.clientId
@@ -390,8 +394,10 @@ export class Session {
   acknowledge(message: InboundMessage, reasonCode: number = 0, properties?: AckProperties): void {
     if (message.ackState !== AckState.owed) return
     message.ackState = AckState.ready
-    message.ackReasonCode = reasonCode
+    message.ackReasonCode = this.#mayRefuse ? reasonCode : 0
     message.ackProperties = properties
+    // At once, not when PUBREC leaves: the application is done with it, and must not get it again from the next process.
+    if (message.qos === 2 && message.ackReasonCode < 0x80) this.#journal?.received(message.packetId)
     if (this.#connection?.phase === 'online') this.#payAcknowledgements(message.qos as 1 | 2)
   }
 
@@ -435,7 +441,9 @@ export class Session {
 
   /** When `expire` is to be called at the latest; Infinity: nothing is armed. */
   nextDeadline(): Millis {
-    return Math.min(this.#connection?.keepAlive?.deadline ?? NEVER, this.#expiryDue)
+    // Nothing waits: what was to expire has left or ended since.
+    const expiry = this.#outbox.queuedMessages === 0 ? NEVER : this.#expiryDue
+    return Math.min(this.#connection?.keepAlive?.deadline ?? NEVER, expiry)
   }
 
   expire(now: Millis): void {
@@ -539,13 +547,18 @@ export class Session {
       this.#config.maxInflight ?? (connection.connect.protocolVersion === 5 ? MAX_INFLIGHT_5 : MAX_INFLIGHT_3)
     const limits = connection.accept(packet, maxInflight, this.#now)
     this.output.maximumPacketSize = limits.maximumPacketSize
-    const sessionLost = this.#established && !limits.sessionPresent
+    // CONNACK of MQTT 3.1 does not say whether there is a session. What a lost one would need does no harm to one
+    // that is there, and the other way round it would: so it is taken as present, and subscribed to again.
+    const mayBePresent =
+      connection.connect.protocolVersion === 3 && this.#established && !connection.connect.cleanStart
+    const sessionLost = this.#established && !limits.sessionPresent && !mayBePresent
     this.#established = true
     this.#mayResume = limits.sessionExpiryInterval > 0
     this.#clientId = limits.clientId
     this.#recordSession(limits)
 
-    if (!limits.sessionPresent) this.#startNewSession(sessionLost)
+    if (mayBePresent) this.#resubscribe()
+    else if (!limits.sessionPresent) this.#startNewSession(sessionLost)
     this.#outbox.rewind()
     // Subscriptions first, so that nothing published from here on is missed by them.
     this.#pumpRequests()
@@ -574,6 +587,10 @@ export class Session {
       else this.#settleTaken(message)
     }
     this.#outbox.prepend(again)
+    this.#resubscribe()
+  }
+
+  #resubscribe(): void {
     this.#requests.startNewSession(this.#config.resubscribe, (results) => this.#sink.onResubscribed(results))
   }
 
@@ -837,7 +854,8 @@ export class Session {
     }
     const interval = message.expiry === undefined ? -1 : this.#expiryInterval(message)
     let written = encodePublish(this.output, version, message, alias, omitTopic, interval)
-    // A new alias makes the packet longer; without it the message may still fit.
+    // A new alias makes the packet longer; without it the message may still fit. The server has not heard of the alias.
+    if (written === 0 && alias !== 0 && !omitTopic) aliases?.forget(alias)
     if (written === 0 && alias !== 0)
       written = encodePublish(this.output, version, message, 0, false, interval)
     if (this.trace !== undefined && written > 0) this.#tracePublish(message, alias, omitTopic, interval)
@@ -868,12 +886,10 @@ export class Session {
   }
 
   #payAcknowledgements(qos: 1 | 2): void {
-    const mayRefuse = this.#connection?.connect.protocolVersion === 5
     for (;;) {
-      const message = this.#inbound.nextPayable(qos, mayRefuse)
+      const message = this.#inbound.nextPayable(qos)
       if (message === undefined) return
       const { packetId, ackReasonCode, ackProperties } = message
-      if (qos === 2 && ackReasonCode < 0x80) this.#journal?.received(packetId)
       this.#writeAck(qos === 1 ? 'puback' : 'pubrec', packetId, ackReasonCode, ackProperties)
     }
   }

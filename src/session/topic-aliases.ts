@@ -64,6 +64,14 @@ export class OutboundAliases {
     this.#scores[alias] = HIGHEST_SCORE
   }
 
+  /** The packet that was to give this alias its topic was not written: whatever the server has under it, it is not that. */
+  forget(alias: number): void {
+    const topic = this.#topics[alias]
+    if (topic !== undefined && this.#aliases.get(topic) === alias) this.#aliases.delete(topic)
+    this.#topics[alias] = ''
+    this.#scores[alias] = 0
+  }
+
   #bind(alias: number, topic: string): void {
     const before = this.#topics[alias]
     if (before !== undefined && this.#aliases.get(before) === alias) this.#aliases.delete(before)

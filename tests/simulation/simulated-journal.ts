@@ -1,0 +1,112 @@
+import type { Journal, RestoredSession, SessionRecord } from '../../src/session/journal.ts'
+import { MessageExpiry, OutboundMessage, Stage } from '../../src/session/outbound-message.ts'
+
+interface Stored {
+  readonly message: OutboundMessage
+  readonly sequence: number
+  packetId: number
+  releaseOrder: number
+}
+
+/**
+ * A store that survives the client's process: what the session records is kept in memory until `flush`, and only what was
+ * flushed is there afterwards.
+ */
+export class SimulatedJournal implements Journal {
+  readonly #stored: Map<number, Stored> = new Map()
+  readonly #received: Set<number> = new Set()
+  #session: SessionRecord | undefined
+  #releases = 0
+  #pending: (() => void)[] = []
+
+  flush(): void {
+    const pending = this.#pending
+    if (pending.length === 0) return
+    this.#pending = []
+    for (const operation of pending) operation()
+  }
+
+  /** What a new process finds; what was not flushed is lost. */
+  restore(): RestoredSession {
+    this.#pending = []
+    const stored = [...this.#stored.values()].sort((a, b) => a.sequence - b.sequence)
+    const made = new Map(stored.map((record) => [record, renew(record)] as const))
+    const released = stored
+      .filter((record) => record.releaseOrder > 0)
+      .sort((a, b) => a.releaseOrder - b.releaseOrder)
+      .map((record) => made.get(record) as OutboundMessage)
+    return {
+      session: this.#session,
+      publications: [...made.values()],
+      released,
+      received: [...this.#received],
+    }
+  }
+
+  /** Sequence numbers of the publications that it holds. */
+  get sequences(): number[] {
+    return [...this.#stored.keys()]
+  }
+
+  published(message: OutboundMessage): void {
+    const { sequence, packetId } = message
+    this.#pending.push(() => this.#stored.set(sequence, { message, sequence, packetId, releaseOrder: 0 }))
+  }
+
+  sent(message: OutboundMessage): void {
+    const { sequence, packetId } = message
+    this.#pending.push(() => {
+      const record = this.#stored.get(sequence)
+      if (record !== undefined) this.#stored.set(sequence, { ...record, packetId, releaseOrder: 0 })
+    })
+  }
+
+  released(message: OutboundMessage): void {
+    const { sequence } = message
+    this.#pending.push(() => {
+      const record = this.#stored.get(sequence)
+      if (record !== undefined) record.releaseOrder = ++this.#releases
+    })
+  }
+
+  settled(message: OutboundMessage): void {
+    const { sequence } = message
+    this.#pending.push(() => this.#stored.delete(sequence))
+  }
+
+  received(packetId: number): void {
+    this.#pending.push(() => this.#received.add(packetId))
+  }
+
+  completed(packetId: number): void {
+    this.#pending.push(() => this.#received.delete(packetId))
+  }
+
+  session(record: SessionRecord): void {
+    this.#pending.push(() => {
+      this.#session = record
+    })
+  }
+
+  sessionLost(): void {
+    this.#pending.push(() => this.#received.clear())
+  }
+}
+
+/** The message as a new process has it. */
+function renew({ message, sequence, packetId }: Stored): OutboundMessage {
+  const { expiry } = message
+  const copy = new OutboundMessage(
+    message.topic,
+    message.payload,
+    message.qos,
+    message.retain,
+    message.properties,
+    expiry === undefined ? undefined : new MessageExpiry(expiry.dropAt, expiry.endsAt),
+    0,
+  )
+  copy.sequence = sequence
+  copy.packetId = packetId
+  copy.stage = packetId === 0 ? Stage.queued : Stage.sent
+  return copy
+}
