@@ -22,16 +22,18 @@ export function customTransport(open: CustomTransport, description = 'custom:'):
     try {
       context.signal.throwIfAborted()
       const opened = await abortable(open(context), context.signal)
-      if ('readable' in opened && 'writable' in opened) {
-        return new StreamTransport(opened, description, context.handler)
-      }
-      if (typeof (opened as Partial<Transport>).write === 'function') return opened
+      if (isStreams(opened)) return new StreamTransport(opened, description, context.handler)
+      if (typeof (opened as Transport | undefined)?.write === 'function') return opened
       const expected = 'a function that gives { readable, writable } or a Transport'
       throw new OptionsError(`transport: expected ${expected}`, { path: 'transport', expected })
     } catch (error) {
       throw connectError(description, error, context.signal)
     }
   }
+}
+
+function isStreams(opened: ByteStreams | Transport | undefined): opened is ByteStreams {
+  return opened !== undefined && opened !== null && 'readable' in opened && 'writable' in opened
 }
 
 /** The user's code may not heed the signal: what it opens too late is closed. */
@@ -56,10 +58,10 @@ function abortable(
 }
 
 function discard(opened: ByteStreams | Transport): void {
-  if ('readable' in opened) {
+  if (isStreams(opened)) {
     opened.readable.cancel().catch(() => {})
     opened.writable.abort().catch(() => {})
-  } else opened.destroy()
+  } else opened?.destroy?.()
 }
 
 /** How long the peer may take to end its side after `end()`. */

@@ -1,4 +1,4 @@
-import { getServers, Resolver, type SrvRecord } from 'node:dns'
+import dns, { type SrvRecord } from 'node:dns'
 import { promisify } from 'node:util'
 import { type Endpoint, endpointAt } from './endpoint.ts'
 import { onAbort } from './opening.ts'
@@ -9,9 +9,9 @@ import { onAbort } from './opening.ts'
  */
 export async function resolveServers(endpoint: Endpoint, signal: AbortSignal): Promise<Endpoint[]> {
   const service = endpoint.kind === 'tls' ? '_secure-mqtt' : '_mqtt'
-  const resolver = new Resolver()
-  // Those of the process, which `dns.setServers` may have changed.
-  resolver.setServers(getServers())
+  const resolver = new dns.Resolver()
+  // Those of the process. `dns.setServers` puts another `getServers` into the module, so it is asked for by its full name.
+  resolver.setServers(dns.getServers())
   const unlisten = onAbort(signal, () => resolver.cancel())
   try {
     const resolve = promisify<string, SrvRecord[]>(resolver.resolveSrv.bind(resolver))

@@ -40,6 +40,7 @@ export class WebSocketTransport implements Transport {
   /** What has arrived before the start, or while a browser's WebSocket, which can not be stopped, is paused. */
   #held: Uint8Array[] | undefined = []
   #hasStarted = false
+  #isPaused = false
   #isEnding = false
   /** Closed for the owner; `#reported` says whether it knows. */
   #isClosed = false
@@ -89,16 +90,15 @@ export class WebSocketTransport implements Transport {
   }
 
   pause(): void {
-    if (this.#controls === undefined || !this.#hasStarted) this.#held ??= []
-    this.#controls?.pause()
+    this.#isPaused = true
+    if (this.#controls === undefined) this.#held ??= []
+    else this.#controls.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#controls?.resume()
-    const held = this.#held
-    if (!this.#hasStarted || held === undefined) return
-    this.#held = undefined
-    if (held.length > 0) queueMicrotask(() => this.#deliver(held))
+    if (this.#held !== undefined && this.#hasStarted) queueMicrotask(() => this.#release())
   }
 
   end(): void {
@@ -121,9 +121,7 @@ export class WebSocketTransport implements Transport {
 
   #start(): void {
     this.#hasStarted = true
-    const held = this.#held
-    this.#held = undefined
-    if (held !== undefined) this.#deliver(held)
+    this.#release()
     if (this.#isClosed) this.#report()
   }
 
@@ -143,16 +141,22 @@ export class WebSocketTransport implements Transport {
     const chunk = ArrayBuffer.isView(data)
       ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
       : new Uint8Array(data as ArrayBuffer)
-    if (chunk.byteLength === 0) return
+    if (chunk.byteLength > 0) this.#take(chunk)
+  }
+
+  /** The owner may pause between any two chunks. */
+  #take(chunk: Uint8Array): void {
     if (this.#held !== undefined) this.#held.push(chunk)
     else this.#handler.onBytes(chunk)
   }
 
-  #deliver(chunks: readonly Uint8Array[]): void {
-    for (const chunk of chunks) {
+  #release(): void {
+    const held = this.#held
+    if (held === undefined || this.#isPaused) return
+    this.#held = undefined
+    for (const chunk of held) {
       if (this.#reported) return
-      if (this.#held !== undefined) this.#held.push(chunk)
-      else this.#handler.onBytes(chunk)
+      this.#take(chunk)
     }
   }
 
@@ -171,6 +175,10 @@ export class WebSocketTransport implements Transport {
   }
 
   #closed(code: number, reason: string): void {
+    if (this.#isClosed) return
+    // What was held back arrived before the close.
+    this.#isPaused = false
+    if (this.#hasStarted) this.#release()
     if (this.#isClosed) return
     this.#isClosed = true
     // 1000: normal, 1001: going away, 1005: no code given.

@@ -1,0 +1,181 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type TlsOptions as ServerOptions, type TLSSocket } from 'node:tls'
+import { afterEach, expect, test } from 'vitest'
+import { ConnectError, OptionsError } from '../../src/errors.ts'
+import { parseEndpoint } from '../../src/transport/endpoint.ts'
+import { openTransport } from '../../src/transport/open.ts'
+import type { TlsOptions } from '../../src/transport/settings.ts'
+import { certificates } from '../support/certificates.ts'
+import { RecordingHandler } from '../support/recording-handler.ts'
+
+const servers: Server[] = []
+const peers = new Set<TLSSocket>()
+
+afterEach(() => {
+  for (const peer of peers) peer.destroy()
+  peers.clear()
+  for (const server of servers.splice(0)) server.close()
+})
+
+/** An echoing TLS server; its connections are in `peers`. */
+async function listen(options: ServerOptions): Promise<number> {
+  const server = createServer(options, (socket) => {
+    peers.add(socket)
+    socket.on('error', () => {})
+    socket.pipe(socket)
+  })
+  server.on('tlsClientError', () => {})
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+const open = (port: number, tls: TlsOptions, handler = new RecordingHandler(), host = 'localhost') =>
+  openTransport(parseEndpoint(`mqtts://${host}:${port}`), { tls })({
+    signal: new AbortController().signal,
+    handler,
+  })
+
+/** Sends a word and expects it back; gives the server's end. */
+async function echo(port: number, tls: TlsOptions, host?: string): Promise<TLSSocket> {
+  const handler = new RecordingHandler()
+  const transport = await open(port, tls, handler, host)
+  transport.write([Buffer.from('he'), Buffer.from('llo')])
+  await handler.receivedBytes(5)
+  expect(handler.text).toBe('hello')
+  const [peer] = peers
+  if (peer === undefined) throw new Error('no connection')
+  transport.end()
+  expect(await handler.closed).toBeUndefined()
+  return peer
+}
+
+const serverCertificate = (): ServerOptions => ({
+  cert: certificates().server.cert,
+  key: certificates().server.key,
+})
+
+test('trusts the given authority and names the host in SNI', async () => {
+  const peer = await echo(await listen(serverCertificate()), { ca: certificates().ca })
+  // Node types `servername` on clients alone.
+  expect((peer as TLSSocket & { servername: string }).servername).toBe('localhost')
+})
+
+test('an address stands in the certificate, not in SNI', async () => {
+  const peer = await echo(await listen(serverCertificate()), { ca: [certificates().ca] }, '127.0.0.1')
+  expect((peer as TLSSocket & { servername: string | false }).servername).toBe(false)
+})
+
+test('refuses an unknown authority by default, and says what to do', async () => {
+  const port = await listen(serverCertificate())
+  const attempt = open(port, {})
+  await expect(attempt).rejects.toThrow(ConnectError)
+  await expect(attempt).rejects.toThrow(/tls\.ca/)
+  expect(peers.size).toBe(0)
+})
+
+test('refuses a self-signed certificate by default, and says what to do', async () => {
+  const { cert, key } = certificates().selfSigned
+  const port = await listen({ cert, key })
+  const attempt = open(port, {})
+  await expect(attempt).rejects.toThrow(/self-signed.*tls\.ca/)
+  await expect(attempt).rejects.toMatchObject({ cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
+  // Trusted when it is passed, or when the user has given up on knowing whom he talks to.
+  await echo(port, { ca: cert })
+  await echo(port, { rejectUnauthorized: false })
+})
+
+test('refuses a certificate for another name unless that name is asked for', async () => {
+  const { ca, otherName } = certificates()
+  const port = await listen({ cert: otherName.cert, key: otherName.key })
+  await expect(open(port, { ca })).rejects.toThrow(/another name.*tls\.servername/)
+  const peer = await echo(port, { ca, servername: 'broker.test' })
+  expect((peer as TLSSocket & { servername: string }).servername).toBe('broker.test')
+  peers.clear()
+  await echo(port, { ca, checkServerIdentity: () => undefined })
+})
+
+test('shows a client certificate whose key is encrypted', async () => {
+  const { ca, client } = certificates()
+  const port = await listen({ ...serverCertificate(), ca, requestCert: true, rejectUnauthorized: true })
+  const { cert, key, passphrase } = client
+  const handler = new RecordingHandler()
+  const transport = await open(port, { ca, cert, key: Buffer.from(key), passphrase }, handler)
+  transport.write([Buffer.from('x')])
+  await handler.receivedBytes(1)
+  expect([...peers][0]?.getPeerCertificate().subject.CN).toBe('device-1')
+  transport.destroy()
+
+  await expect(open(port, { ca, cert, key, passphrase: 'wrong' })).rejects.toThrow(OptionsError)
+  await expect(open(port, { ca, cert, key, passphrase: 'wrong' })).rejects.toThrow(/passphrase/)
+  await expect(open(port, { ca: 'nonsense', cert: 'nonsense' })).rejects.toThrow(OptionsError)
+})
+
+test('a server that wants a certificate ends the connection with a cause when there is none', async () => {
+  const { ca } = certificates()
+  const port = await listen({ ...serverCertificate(), ca, requestCert: true, rejectUnauthorized: true })
+  // In TLS 1.3 the server objects after the client's handshake is done.
+  const handler = new RecordingHandler()
+  await open(port, { ca }, handler)
+  expect(await handler.closed).toMatchObject({
+    code: expect.stringMatching(/CERTIFICATE_REQUIRED|ECONNRESET|EPIPE/),
+  })
+  await expect(open(port, { ca, maxVersion: 'TLSv1.2' })).rejects.toThrow(ConnectError)
+})
+
+test('offers protocols in ALPN', async () => {
+  const port = await listen({ ...serverCertificate(), ALPNProtocols: ['mqtt'] })
+  const peer = await echo(port, { ca: certificates().ca, ALPNProtocols: ['x-other', 'mqtt'] })
+  expect(peer.alpnProtocol).toBe('mqtt')
+  await expect(open(port, { ca: certificates().ca, ALPNProtocols: ['x-other'] })).rejects.toThrow(
+    ConnectError,
+  )
+})
+
+test('pre-shared keys', async () => {
+  const key = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
+  const port = await listen({
+    ciphers: 'PSK',
+    pskCallback: (_socket, identity) => (identity === 'device-1' ? key : null),
+  })
+  await echo(port, { psk: { identity: 'device-1', key } })
+  await expect(open(port, { psk: { identity: 'device-2', key } })).rejects.toThrow(ConnectError)
+  await expect(open(port, { psk: { identity: 'device-1', key: Buffer.alloc(16) } })).rejects.toThrow(
+    ConnectError,
+  )
+})
+
+test('aborting during the handshake rejects with the reason and closes the socket', async () => {
+  const { createServer: createTcpServer } = await import('node:net')
+  const server = createTcpServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const attempt = openTransport(parseEndpoint(`mqtts://localhost:${(server.address() as AddressInfo).port}`))(
+    {
+      signal: controller.signal,
+      handler: new RecordingHandler(),
+    },
+  )
+  const [socket] = await once(server, 'connection')
+  await once(socket, 'data')
+  controller.abort(reason)
+  await expect(attempt).rejects.toBe(reason)
+  await once(socket, 'close')
+  server.close()
+})
+
+test('a server that speaks no TLS is one clear error', async () => {
+  const { createServer: createTcpServer } = await import('node:net')
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    socket.end('20020000')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  await expect(open((server.address() as AddressInfo).port, {})).rejects.toThrow(ConnectError)
+  server.close()
+})
