@@ -85,36 +85,30 @@ export class ByteReader {
   /**
    * @param statement - broken when the string does not fit
    * @param utf8 - broken when it is not UTF-8; the general statements by default
-   * @param isTopicName - without wildcards then, and not empty [MQTT-4.7.3-1]
+   * @param wildcard - broken when it holds a wildcard; absent = wildcards are allowed
    */
-  string(field: string, statement: string, utf8?: string): string {
-    const start = this.position + 2
-    this.skipString(field, statement, utf8)
-    return decodeUtf8(this.bytes, start, this.position)
+  string(field: string, statement: string, utf8?: string, wildcard?: string): string {
+    const end = this.#skipLength(field, statement)
+    const { bytes, position } = this
+    const length = end - position
+    if (length > LONGEST_SHORT) return this.#longString(end, field, utf8, wildcard)
+    const units = UNITS[length] ?? makeUnits(length)
+    for (let index = 0; index < length; index++) {
+      const byte = bytes[position + index] ?? 0
+      if (byte > 127 || byte === 0 || (wildcard !== undefined && (byte === HASH || byte === PLUS))) {
+        return this.#longString(end, field, utf8, wildcard)
+      }
+      units[index] = byte
+    }
+    this.position = end
+    return String.fromCharCode.apply(undefined, units)
   }
 
   /** Passes over a string after having checked that it is right UTF-8 without U+0000. */
   skipString(field: string, statement: string, utf8?: string): void {
     const end = this.#skipLength(field, statement)
-    const { bytes, position } = this
-    for (let at = position; at < end; at++) {
-      const byte = bytes[at] ?? 0
-      if (byte === 0 || byte > 127) {
-        this.#checkUtf8(at, end, field, utf8)
-        break
-      }
-    }
+    this.#checkString(end, field, utf8)
     this.position = end
-  }
-
-  /** A string as `string` reads it; when it holds a wildcard the topic is refused. */
-  topicName(field: string, statement: string, wildcard: string, utf8?: string): string {
-    const at = this.position
-    const topic = this.string(field, statement, utf8)
-    if (topic.includes('#') || topic.includes('+')) {
-      throw this.fault(0x82, field, wildcard, 'has a wildcard', at)
-    }
-    return topic
   }
 
   /** Nothing may follow. */
@@ -152,11 +146,38 @@ export class ByteReader {
     return end
   }
 
-  #checkUtf8(at: number, end: number, field: string, statement: string | undefined): void {
-    if (!isUtf8(this.bytes, this.position, end)) {
-      throw this.fault(0x81, field, statement ?? '1.5.4-1', 'is not UTF-8')
+  #longString(end: number, field: string, utf8: string | undefined, wildcard: string | undefined): string {
+    this.#checkString(end, field, utf8)
+    const text = decodeUtf8(this.bytes, this.position, end)
+    if (wildcard !== undefined && /[#+]/.test(text)) {
+      throw this.fault(0x82, field, wildcard, 'has a wildcard', this.position - 2)
     }
-    const zero = this.bytes.indexOf(0, at)
-    if (zero >= 0 && zero < end) throw this.fault(0x81, field, statement ?? '1.5.4-2', 'holds U+0000', zero)
+    this.position = end
+    return text
   }
+
+  #checkString(end: number, field: string, utf8: string | undefined): void {
+    const { bytes, position } = this
+    for (let at = position; at < end; at++) {
+      const byte = bytes[at] ?? 0
+      if (byte === 0) throw this.fault(0x81, field, utf8 ?? '1.5.4-2', 'holds U+0000', at)
+      if (byte < 128) continue
+      if (!isUtf8(bytes, position, end)) throw this.fault(0x81, field, utf8 ?? '1.5.4-1', 'is not UTF-8')
+      const zero = bytes.indexOf(0, at)
+      if (zero >= 0 && zero < end) throw this.fault(0x81, field, utf8 ?? '1.5.4-2', 'holds U+0000', zero)
+      return
+    }
+  }
+}
+
+/** Code units of a short ASCII string, one list per length: making the string from it is faster than TextDecoder. */
+const UNITS: number[][] = []
+const LONGEST_SHORT = 64
+const HASH = 0x23
+const PLUS = 0x2b
+
+function makeUnits(length: number): number[] {
+  const units = new Array<number>(length).fill(0)
+  UNITS[length] = units
+  return units
 }

@@ -77,7 +77,7 @@ function readWill(reader: ByteReader, flags: number): Will {
   const properties = {}
   const some = reader.version === 5 && readProperties(reader, PropertyPlace.will, properties)
   const at = reader.position
-  const topic = reader.topicName('Will Topic', '3.1.3-11', '4.7.0-1')
+  const topic = reader.string('Will Topic', '3.1.3-11', undefined, '4.7.0-1')
   if (topic === '') throw reader.fault(0x82, 'Will Topic', '4.7.3-1', 'is empty', at)
   const payload = reader.binary('Will Payload', '3.1.2-9')
   return {

@@ -186,7 +186,7 @@ function readProperty(
       else value = reader.string(field, within, utf8)
       break
     case Kind.topic:
-      value = reader.topicName(field, within, '3.3.2-14', utf8)
+      value = reader.string(field, within, utf8, '3.3.2-14')
       if (value === '') throw reader.fault(0x82, field, '4.7.3-1', 'is empty', at)
       break
     case Kind.binary:

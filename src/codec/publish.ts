@@ -105,7 +105,7 @@ export function decodePublish<P extends PublishPacket>(
   publishClass: PublishClass<P>,
 ): P {
   const topicAt = reader.position
-  const topic = reader.topicName('Topic Name', '3.3.2-1', '3.3.2-2')
+  const topic = reader.string('Topic Name', '3.3.2-1', undefined, '3.3.2-2')
   let packetId = 0
   if ((first & 6) !== 0) {
     packetId = reader.u16('Packet Identifier', '2.2.1-4')

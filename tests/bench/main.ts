@@ -15,6 +15,7 @@ const HELP = `npm run bench -- [options]
   --client NAME[,NAME] only these: mqtt-await MQTT.js "bare socket"
   --runs N             runs of each (default 5); medians are shown
   --out FOLDER         where results.json and results.svg go (default tests/bench)
+  codec [WORD ...]     the codec alone against mqtt-packet, in this process: scenarios whose title has the words
   --profile            writes a .cpuprofile of every client process to the current folder
 
 Every run is two new processes: a scripted peer that is no broker and only as much of one as it must be, and the client.
@@ -83,7 +84,8 @@ function importTime(contestant: ContestantName): Measurement | undefined {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       scenario: { type: 'string' },
       client: { type: 'string' },
@@ -95,6 +97,11 @@ async function main(): Promise<void> {
   })
   if (values.help) {
     console.log(HELP)
+    return
+  }
+  if (positionals[0] === 'codec') {
+    const { run } = await import('./codec.ts')
+    await run(positionals.slice(1))
     return
   }
   const wanted = values.scenario?.split(',')
