@@ -45,7 +45,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   readonly #reader = new ByteReader()
   /** Chunks not begun. */
   readonly #queue: Uint8Array[] = []
-  #chunk: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = NONE
   #position = 0
   /** A packet that spans chunks. */
   readonly #frame = new FrameBuffer()
@@ -77,6 +77,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     if (this.#position === this.#chunk.length && this.#queue.length === 0) {
       this.#chunk = chunk
       this.#position = 0
+      this.#reader.use(chunk)
     } else this.#queue.push(chunk)
   }
 
@@ -104,9 +105,11 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       const available = chunk.length - start
       if (available === 0) {
         const next = this.#queue.shift()
-        if (next === undefined) return undefined
-        this.#chunk = next
+        // An idle decoder holds no chunk.
+        this.#chunk = next ?? NONE
         this.#position = 0
+        this.#reader.use(this.#chunk)
+        if (next === undefined) return undefined
         continue
       }
       if (this.#frame.length === 0) {
@@ -122,7 +125,12 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       this.#position = this.#continueFrame(chunk, start)
       if (this.#frame.isComplete) {
         const bytes = this.#frame.take()
-        return this.#decode(bytes, 0, bytes.length)
+        this.#reader.use(bytes)
+        try {
+          return this.#decode(bytes, 0, bytes.length)
+        } finally {
+          this.#reader.use(chunk)
+        }
       }
     }
   }
@@ -146,7 +154,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Bytes of the packet that begins here, from its fixed header; 0 = not all of the header is there. */
   #frameSize(bytes: Uint8Array, start: number, end: number): number {
     const first = bytes[start] ?? 0
-    this.#checkFirst(bytes, start, first)
+    this.#checkFirst(start, first)
     let length = 0
     for (let at = start + 1, shift = 0; at < end; at++, shift += 7) {
       const byte = bytes[at] ?? 0
@@ -175,11 +183,10 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   }
 
   /** Packet type, direction and flags. [MQTT 5.0 §2.1] */
-  #checkFirst(bytes: Uint8Array, start: number, first: number): void {
+  #checkFirst(start: number, first: number): void {
     const reader = this.#reader
     const type = first >> 4
     const flags = first & 15
-    reader.bytes = bytes
     reader.start = reader.position = start
     reader.type = type
     if (type === PacketType.publish) {
@@ -225,7 +232,6 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
 
   #decode(bytes: Uint8Array, start: number, end: number): DecodedPacket<P> {
     const reader = this.#reader
-    reader.bytes = bytes
     reader.start = start
     reader.end = end
     // Past the fixed header: its length has one to four bytes.
@@ -263,6 +269,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     }
   }
 }
+
+const NONE = new Uint8Array(0)
 
 /** Packets whose flags have a statement of their own. */
 const FLAGS: Readonly<Record<number, string>> = {

@@ -2,7 +2,6 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter, refusal } from './byte-writer.ts'
 import type { ProtocolVersion, PublishContent, PublishProperties, QoS } from './packet.ts'
 import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
-import { viewOf } from './utf8.ts'
 
 const NO_BYTES = new Uint8Array(0)
 const NO_PROPERTIES: PublishProperties = Object.freeze({})
@@ -65,10 +64,11 @@ export class PublishPacket {
     let properties = this.#properties
     if (properties === undefined) {
       const target: Record<string, unknown> = {}
-      lateReader.bytes = this.#bytes
+      lateReader.use(this.#bytes)
       lateReader.position = this.#propertiesAt
       lateReader.end = this.#bytes.length
       readProperties(lateReader, PropertyPlace.publish, target)
+      lateReader.release()
       properties = target as PublishProperties
       this.#properties = properties
     }
@@ -126,7 +126,7 @@ export function decodePublish<P extends PublishPacket>(
   }
   return new publishClass(
     topic,
-    viewOf(reader.bytes, reader.position, reader.end),
+    reader.view(reader.position, reader.end),
     first,
     packetId,
     eager.topicAlias,

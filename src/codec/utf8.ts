@@ -6,22 +6,17 @@
 /** `fatal` refuses exactly what MQTT-1.5.4-1 forbids. `ignoreBOM` means, against its name, that a BOM is kept. */
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** A string of bytes already known to be right UTF-8. */
-export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
-  return start === end ? '' : strict.decode(viewOf(bytes, start, end))
+/** @throws TypeError when it is not UTF-8 */
+export function decodeUtf8(bytes: Uint8Array): string {
+  return strict.decode(bytes)
 }
 
 /** Whether the bytes are UTF-8. U+0000 is the caller's to find: as UTF-8 it is a zero byte. */
-export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+export function isUtf8(bytes: Uint8Array): boolean {
   try {
-    strict.decode(viewOf(bytes, start, end))
+    strict.decode(bytes)
     return true
   } catch {
     return false
   }
-}
-
-/** A plain `Uint8Array` on the same memory: cheaper than `subarray`, and never a `Buffer`. */
-export function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
 }
