@@ -86,9 +86,21 @@ rows.forEach(([id, name, kind, places, utf8], index) => {
   byName.set(name, property)
 })
 
-/** Topic Alias, for those who need the number alone. */
-export const TOPIC_ALIAS = 0x23
-export const MESSAGE_EXPIRY_INTERVAL = 0x02
+const TOPIC_ALIAS = 0x23
+const MESSAGE_EXPIRY_INTERVAL = 0x02
+const SUBSCRIPTION_IDENTIFIER = 0x0b
+const USER_PROPERTY = 0x26
+/** Broken by a User Property that is not UTF-8. */
+const USER_PROPERTY_UTF8 = '1.5.7-1'
+/** The section that a value breaks which does not fit into the properties. */
+const WITHIN = '2.2.2'
+
+/** What decoded properties are put into. */
+export interface PropertyTarget {
+  userProperties?: (readonly [string, string])[]
+  subscriptionIdentifiers?: number[]
+  [name: string]: unknown
+}
 
 /** What the decoder of PUBLISH needs at once, while the rest is read when asked for. */
 export interface EagerProperties {
@@ -107,7 +119,7 @@ export interface EagerProperties {
 export function readProperties(
   reader: ByteReader,
   place: number,
-  target: Record<string, unknown> | undefined,
+  target: PropertyTarget | undefined,
   eager?: EagerProperties,
 ): boolean {
   const field = 'Property Length'
@@ -119,11 +131,16 @@ export function readProperties(
   reader.end = end
   let seen = 0
   while (reader.position < end) {
+    // The ones that are many, and may stand anywhere, first.
+    if (reader.bytes[reader.position] === USER_PROPERTY) {
+      reader.position++
+      readUserProperty(reader, target)
+      continue
+    }
     const property = readIdentifier(reader, place)
     if (
       (seen & property.bit) !== 0 &&
-      property.kind !== Kind.userProperty &&
-      !(property.id === 0x0b && place === 8)
+      !(property.id === SUBSCRIPTION_IDENTIFIER && place === PropertyPlace.publish)
     ) {
       throw propertyFault(reader, 0x82, property, 'is given twice', reader.position - 1)
     }
@@ -149,24 +166,23 @@ function readProperty(
   reader: ByteReader,
   place: number,
   property: Property,
-  target: Record<string, unknown> | undefined,
+  target: PropertyTarget | undefined,
   eager: EagerProperties | undefined,
 ): void {
   const { name, field, kind, utf8 } = property
   const at = reader.position
-  const within = '2.2.2'
   let value: unknown
   switch (kind) {
     case Kind.bit:
     case Kind.flag: {
-      const byte = reader.u8(field, within)
+      const byte = reader.u8(field, WITHIN)
       if (byte > 1) throw propertyFault(reader, 0x82, property, 'is neither 0 nor 1', at)
       value = kind === Kind.flag ? byte === 1 : byte
       break
     }
     case Kind.u16:
     case Kind.count16: {
-      const number = reader.u16(field, within)
+      const number = reader.u16(field, WITHIN)
       if (number === 0 && kind === Kind.count16) {
         throw property.id === TOPIC_ALIAS
           ? reader.fault(0x94, field, '3.3.2-8', 'is 0', at)
@@ -178,23 +194,23 @@ function readProperty(
     }
     case Kind.u32:
     case Kind.count32:
-      value = reader.u32(field, within)
+      value = reader.u32(field, WITHIN)
       if (value === 0 && kind === Kind.count32) throw propertyFault(reader, 0x82, property, 'is 0', at)
       break
     case Kind.string:
-      if (target === undefined) reader.skipString(field, within, utf8)
-      else value = reader.string(field, within, utf8)
+      if (target === undefined) reader.skipString(field, WITHIN, utf8)
+      else value = reader.string(field, WITHIN, utf8)
       break
     case Kind.topic:
-      value = reader.string(field, within, utf8, '3.3.2-14')
+      value = reader.string(field, WITHIN, utf8, '3.3.2-14')
       if (value === '') throw reader.fault(0x82, field, '4.7.3-1', 'is empty', at)
       break
     case Kind.binary:
-      if (target === undefined) reader.skipBinary(field, within)
-      else value = reader.binary(field, within)
+      if (target === undefined) reader.skipBinary(field, WITHIN)
+      else value = reader.binary(field, WITHIN)
       break
     case Kind.subscriptionIdentifier: {
-      const identifier = reader.vbi(field, within)
+      const identifier = reader.vbi(field, WITHIN)
       if (identifier === 0) throw propertyFault(reader, 0x82, property, 'is 0', at)
       if (place === PropertyPlace.publish) {
         if (reader.from === 'client') throw reader.fault(0x82, field, '3.3.4-6', 'comes from a client', at)
@@ -202,29 +218,30 @@ function readProperty(
           if (eager.subscriptionIdentifiers === undefined) eager.subscriptionIdentifiers = [identifier]
           else eager.subscriptionIdentifiers.push(identifier)
         }
-        if (target !== undefined) append(target, 'subscriptionIdentifiers', identifier)
+        if (target !== undefined) {
+          target.subscriptionIdentifiers ??= []
+          target.subscriptionIdentifiers.push(identifier)
+        }
         return
       }
       value = identifier
       break
     }
-    case Kind.userProperty:
-      if (target === undefined) {
-        reader.skipString(field, within, utf8)
-        reader.skipString(field, within, utf8)
-      } else {
-        const key = reader.string(field, within, utf8)
-        append(target, name, [key, reader.string(field, within, utf8)])
-      }
-      return
   }
   if (target !== undefined) target[name] = value
 }
 
-function append(target: Record<string, unknown>, name: string, value: unknown): void {
-  const list = target[name]
-  if (Array.isArray(list)) list.push(value)
-  else target[name] = [value]
+function readUserProperty(reader: ByteReader, target: PropertyTarget | undefined): void {
+  const field = 'User Property'
+  if (target === undefined) {
+    reader.skipString(field, WITHIN, USER_PROPERTY_UTF8)
+    reader.skipString(field, WITHIN, USER_PROPERTY_UTF8)
+    return
+  }
+  const name = reader.string(field, WITHIN, USER_PROPERTY_UTF8)
+  const pair: readonly [string, string] = [name, reader.string(field, WITHIN, USER_PROPERTY_UTF8)]
+  if (target.userProperties === undefined) target.userProperties = [pair]
+  else target.userProperties.push(pair)
 }
 
 function propertyFault(
@@ -348,7 +365,7 @@ function writeUserProperties(writer: ByteWriter, value: unknown): void {
   if (!Array.isArray(value)) throw refusal(path, 'a list of [name, value] pairs', value)
   for (const pair of value as UserProperties) {
     if (!Array.isArray(pair) || pair.length !== 2) throw refusal(path, 'a list of [name, value] pairs', pair)
-    writer.u8(0x26)
+    writer.u8(USER_PROPERTY)
     writer.string(pair[0], path)
     writer.string(pair[1], path)
   }
@@ -365,7 +382,7 @@ function writeSubscriptionIdentifiers(
     throw refusal(path, 'no Subscription Identifier in a PUBLISH of a client [MQTT-3.3.4-6]', value)
   }
   for (const identifier of Array.isArray(value) ? value : [value]) {
-    writer.u8(0x0b)
+    writer.u8(SUBSCRIPTION_IDENTIFIER)
     writer.vbi(integer(identifier, path, 1, 268_435_455))
   }
 }
