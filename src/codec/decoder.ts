@@ -50,6 +50,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** A packet that spans chunks. */
   readonly #frame = new FrameBuffer()
   #failure: unknown
+  /** A packet has been decoded: it is too late for CONNECT. */
+  #begun = false
 
   constructor(options: DecoderOptions<P>) {
     this.#reader.from = options.from
@@ -220,8 +222,14 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
         0,
       )
     }
-    if (reader.version === 0 && type !== PacketType.connect) {
-      throw this.#headerFault(0x82, 'Packet Type', '3.1.0-1', 'is not CONNECT', 0)
+    if (type === PacketType.connect ? this.#begun : reader.version === 0) {
+      throw this.#headerFault(
+        0x82,
+        'Packet Type',
+        this.#begun ? '3.1.0-2' : '3.1.0-1',
+        this.#begun ? 'comes after the first packet' : 'is not CONNECT',
+        0,
+      )
     }
   }
 
@@ -234,6 +242,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     const reader = this.#reader
     reader.start = start
     reader.end = end
+    this.#begun = true
     // Past the fixed header: its length has one to four bytes.
     let position = start + 1
     while ((bytes[position++] ?? 0) > 127);
