@@ -1,5 +1,5 @@
 import { encodeAuth } from '../codec/auth.ts'
-import { ByteWriter, LARGEST_PACKET } from '../codec/byte-writer.ts'
+import { type ByteWriter, LARGEST_PACKET } from '../codec/byte-writer.ts'
 import { encodeConnect } from '../codec/connect.ts'
 import type { DecodedPacket } from '../codec/decoder.ts'
 import { encodeDisconnect } from '../codec/disconnect.ts'
@@ -10,11 +10,9 @@ import type {
   ConnackPacket,
   ConnectPacket,
   DisconnectPacket,
-  Packet,
 } from '../codec/packet.ts'
 import { encodePingreq } from '../codec/ping.ts'
-import { encodePublish, type PublishClass } from '../codec/publish.ts'
-import { encodeAck } from '../codec/publish-acks.ts'
+import type { PublishClass } from '../codec/publish.ts'
 import { type MqttError, OptionsError, ProtocolError } from '../errors.ts'
 import type {
   ConnectRequest,
@@ -29,38 +27,25 @@ import { Arrival, InboundFlow, Release } from './inbound-flow.ts'
 import { AckState, type InboundMessage } from './inbound-message.ts'
 import type { Journal, RestoredSession } from './journal.ts'
 import type { Limits } from './limits.ts'
-import { type OutboundMessage, Stage } from './outbound-message.ts'
-import { Outbox } from './outbox.ts'
+import type { OutboundMessage } from './outbound-message.ts'
 import { PacketIds } from './packet-ids.ts'
 import type { Phase } from './phase.ts'
-import {
-  connectionRefused,
-  disconnectedByServer,
-  expired,
-  isTakenByServer,
-  keepAliveTimedOut,
-  notTakenByServer,
-  publicationRefused,
-  sessionLostWith,
-  transportLost,
-} from './refusals.ts'
+import { PublishFlow, type PublishPolicy } from './publish-flow.ts'
+import { connectionRefused, disconnectedByServer, keepAliveTimedOut, transportLost } from './refusals.ts'
 import type { RequestPart } from './requests.ts'
-import type { PacketTrace, PublishOutcome, SessionSink } from './sink.ts'
+import type { PacketTrace, SessionSink } from './sink.ts'
 import { SubscriptionFlow } from './subscription-flow.ts'
+import { Wire } from './wire.ts'
 
-export interface SessionConfig {
+export interface SessionConfig extends PublishPolicy {
   /**
    * QoS 1 and 2 publications in flight at most, below the server's Receive Maximum.
    * @default 65535 on MQTT 5.0, whose server says what it takes; 20 on 3.x, where Mosquitto acknowledges what exceeds
    * its own limit of 20 and delivers none of it
    */
   readonly maxInflight?: number | undefined
-  /** What becomes of a QoS 2 message that the server may have received, when the server has lost the session. */
-  readonly onSessionLost: 'reject' | 'republish'
   /** Subscribe again to what is wanted when the server has no session. */
   readonly resubscribe: boolean
-  /** Use Topic Aliases within the server's Topic Alias Maximum without being asked. */
-  readonly autoTopicAlias: boolean
   /**
    * Send Clean Start as each request has it, also where the server may still hold a session to come back to.
    * @default false
@@ -70,15 +55,9 @@ export interface SessionConfig {
   readonly publishClass: PublishClass<InboundMessage>
 }
 
-/** Bytes of one output block above which publications wait for the next: a turn's output stays bounded. */
-const BLOCK_MARK = 1_048_576
 const MAX_INFLIGHT_3 = 20
 const MAX_INFLIGHT_5 = 65_535
 const NEVER: Millis = Number.POSITIVE_INFINITY
-/** Waiting messages are looked through for expired ones at most this often: intervals are whole seconds. */
-const EXPIRY_GRAIN_MS = 500
-
-const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undefined })
 
 /**
  * The MQTT session of a client: every rule of MQTT 3.1, 3.1.1 and 5.0 that binds one, without I/O, clock or promise.
@@ -92,38 +71,40 @@ const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undef
  * `Connection`. It speaks MQTT 5 inside; 3.1.1 and 3.1 are dialects of the codec.
  */
 export class Session {
-  readonly output: ByteWriter = new ByteWriter()
-  /** Sees every packet while it is set. */
-  trace: PacketTrace | undefined = undefined
-
   readonly #config: SessionConfig
   readonly #sink: SessionSink
   readonly #journal: Journal | undefined
-  readonly #outbox = new Outbox()
+  readonly #wire = new Wire()
   readonly #inbound = new InboundFlow()
   readonly #ids = new PacketIds<OutboundMessage | RequestPart>()
-  readonly #requests = new SubscriptionFlow(this.#ids, this.output, (packet) => this.#traceSent(packet))
+  readonly #requests = new SubscriptionFlow(this.#ids, this.#wire)
+  readonly #publications: PublishFlow
   #connection: Connection | undefined
   /** A CONNACK with success has been received (by this session or the one that was restored). */
   #established = false
   /** The server may still have our session when we come back. */
   #mayResume = false
   #clientId = ''
-  #sequence = 0
-  #congested = false
   /** MQTT 5: an acknowledgement may say no. */
   #mayRefuse = false
   #now: Millis = 0
-  /** Not after the expiry of any waiting message; NEVER when none of them expires. */
-  #expiryDue: Millis = NEVER
   #gap = false
-  /** The message that `publish` is taking in: the journal and the caller do not know of it yet. */
-  #fresh: OutboundMessage | undefined
 
   constructor(config: SessionConfig, sink: SessionSink, journal?: Journal) {
     this.#config = config
     this.#sink = sink
     this.#journal = journal
+    this.#publications = new PublishFlow(config, this.#wire, this.#ids, sink, journal)
+  }
+
+  /** What has been written and is to be sent. */
+  get output(): ByteWriter {
+    return this.#wire.output
+  }
+
+  /** Sees every packet while it is set. */
+  set trace(trace: PacketTrace | undefined) {
+    this.#wire.trace = trace
   }
 
   get phase(): Phase {
@@ -147,27 +128,27 @@ export class Session {
 
   /** Publications that have not been sent yet. */
   get queuedMessages(): number {
-    return this.#outbox.queuedMessages
+    return this.#publications.queuedMessages
   }
 
   /** Payload bytes of `queuedMessages`. */
   get queuedBytes(): number {
-    return this.#outbox.queuedBytes
+    return this.#publications.queuedBytes
   }
 
   /** Sequence number of the latest publication; 0 = there was none. */
   get lastSequence(): number {
-    return this.#sequence
+    return this.#publications.lastSequence
   }
 
   /** The lowest sequence number that is not settled; Infinity when all are. */
   get oldestUnsettled(): number {
-    return this.#outbox.oldest
+    return this.#publications.oldestUnsettled
   }
 
   /** QoS 1 and 2 exchanges that count against the server's Receive Maximum. */
   get inFlight(): number {
-    return this.#outbox.inFlight
+    return this.#publications.inFlight
   }
 
   /** Received QoS 1 and 2 messages that count against our own Receive Maximum. */
@@ -177,18 +158,12 @@ export class Session {
 
   /** Publications, SUBSCRIBEs or UNSUBSCRIBEs that are not settled. */
   get hasUnfinishedWork(): boolean {
-    return !this.#outbox.isEmpty || !this.#requests.isIdle
+    return !this.#publications.isEmpty || !this.#requests.isIdle
   }
 
   /** The oldest publication that waits to be sent, of the given QoS class; for queue limits that drop the oldest. */
   oldestQueued(): OutboundMessage | undefined {
-    const reliable = this.#outbox.cursor
-    const first = this.#outbox.waiting.head
-    // What was sent and only waits to be resent is not queued.
-    let queued = reliable
-    while (queued !== undefined && queued.stage !== Stage.queued) queued = queued.next
-    if (first === undefined || queued === undefined) return first ?? queued
-    return first.sequence < queued.sequence ? first : queued
+    return this.#publications.oldestQueued()
   }
 
   // ------------------------------------------------------------------------------------------------ connecting
@@ -200,21 +175,21 @@ export class Session {
   connect(request: ConnectRequest, now: Millis): void {
     if (this.#connection !== undefined) throw new Error('connect() while a connection exists')
     this.#now = now
-    this.#discardOutput()
+    this.#wire.discard()
     const packet: ConnectPacket = {
       ...request,
       clientId: request.clientId === '' && this.#mayResume ? this.#clientId : request.clientId,
       cleanStart: request.cleanStart && (!this.#mayResume || this.#config.exactCleanStart === true),
     }
     // The server's limits are those of its CONNACK. Before it, only MQTT's own holds.
-    this.output.maximumPacketSize = LARGEST_PACKET
+    this.#wire.output.maximumPacketSize = LARGEST_PACKET
     const connection = new Connection(packet, this.#config.publishClass, now)
     this.#inbound.isPresenceUnknown = packet.protocolVersion === 3
     this.#mayRefuse = packet.protocolVersion === 5
-    encodeConnect(this.output, packet.protocolVersion, packet)
+    encodeConnect(this.#wire.output, packet.protocolVersion, packet)
     this.#connection = connection
     this.#clientId = packet.clientId
-    if (this.trace !== undefined) this.#traceSent(withoutSecrets(packet))
+    if (this.#wire.trace !== undefined) this.#wire.sent(withoutSecrets(packet))
   }
 
   /** The application's answer to `onAuthenticate`: AUTH 0x18 with the next data. [MQTT-4.12.0-3] */
@@ -277,11 +252,7 @@ export class Session {
   /** The client has ended: everything that is pending gets this error. What a store holds stays there. */
   fail(error: MqttError): void {
     this.#requests.fail(error)
-    for (const message of this.#outbox.takeAll()) {
-      message.stage = Stage.settled
-      this.#sink.onSettled(message, error)
-    }
-    this.#expiryDue = NEVER
+    this.#publications.fail(error)
   }
 
   /** Takes up the session of an earlier process. Before the first `connect`. */
@@ -295,19 +266,8 @@ export class Session {
         now < session.at + session.sessionExpiryInterval * 1000 ||
         session.sessionExpiryInterval === 0xffff_ffff
     }
-    for (const message of state.publications) {
-      this.#sequence = Math.max(this.#sequence, message.sequence)
-      this.#outbox.restore(message)
-      this.#watchExpiry(message)
-    }
-    for (const message of state.released) this.#outbox.release(message)
-    this.#ids.claim(
-      state.publications.flatMap((message) =>
-        message.packetId === 0 ? [] : [[message.packetId, message] as const],
-      ),
-    )
+    this.#publications.restore(state)
     this.#inbound.restore(state.received)
-    this.#outbox.rewind()
   }
 
   // ------------------------------------------------------------------------------------------------ publishing
@@ -319,35 +279,12 @@ export class Session {
    */
   publish(message: OutboundMessage, now: Millis = this.#now): void {
     this.#now = now
-    message.sequence = ++this.#sequence
-    if (message.qos === 0) {
-      if (this.#maySend && this.#outbox.waiting.size === 0) {
-        if (this.#writeUnacknowledged(message)) {
-          message.stage = Stage.settled
-          return
-        }
-        this.#outbox.add(message)
-        this.#refuseByLimits(message)
-        return
-      }
-      this.#outbox.add(message)
-      this.#watchExpiry(message)
-      return
-    }
-    this.#outbox.add(message)
-    this.#fresh = message
-    this.#pumpFlow()
-    this.#fresh = undefined
-    if (message.stage !== Stage.settled) this.#journal?.published(message)
-    if (message.stage === Stage.queued) this.#watchExpiry(message)
+    this.#publications.publish(message, now)
   }
 
   /** Takes a publication back that was never on the wire. False when it was, or is settled. The caller settles it. */
   cancel(message: OutboundMessage): boolean {
-    if (message.stage !== Stage.queued || message.sequence === 0) return false
-    this.#outbox.settle(message)
-    if (message.qos > 0) this.#journal?.settled(message)
-    return true
+    return this.#publications.cancel(message)
   }
 
   /**
@@ -356,15 +293,14 @@ export class Session {
    */
   setCongested(congested: boolean, now: Millis): void {
     this.#now = now
-    this.#congested = congested
-    if (!congested) this.#pump()
+    this.#publications.setCongested(congested, now)
   }
 
   /** The output was handed to the transport at `now`. */
   flushed(now: Millis): void {
     this.#now = now
     this.#connection?.keepAlive?.sent(now)
-    if (this.#outbox.queuedMessages > 0 || this.#outbox.cursor !== undefined) this.#pump()
+    this.#publications.pump(now)
   }
 
   // ------------------------------------------------------------------------------------------------ subscribing
@@ -422,7 +358,7 @@ export class Session {
       while (this.#connection === connection) {
         const packet = connection.decoder.next()
         if (packet === undefined) return
-        this.trace?.onPacketReceived(packet)
+        this.#wire.trace?.onPacketReceived(packet)
         this.#onPacket(connection, packet)
       }
     } catch (error) {
@@ -441,21 +377,19 @@ export class Session {
 
   /** When `expire` is to be called at the latest; Infinity: nothing is armed. */
   nextDeadline(): Millis {
-    // Nothing waits: what was to expire has left or ended since.
-    const expiry = this.#outbox.queuedMessages === 0 ? NEVER : this.#expiryDue
-    return Math.min(this.#connection?.keepAlive?.deadline ?? NEVER, expiry)
+    return Math.min(this.#connection?.keepAlive?.deadline ?? NEVER, this.#publications.expiryDue)
   }
 
   expire(now: Millis): void {
     this.#now = now
-    if (now >= this.#expiryDue) this.#dropExpired()
+    if (now >= this.#publications.expiryDue) this.#publications.dropExpired(now)
     const connection = this.#connection
     switch (connection?.keepAlive?.due(now)) {
       case 'ping':
         this.#writePing(false)
         break
       case 'dead':
-        this.#discardOutput()
+        this.#wire.discard()
         this.#goOffline(undefined)
         this.#sink.onDisconnected(keepAliveTimedOut(), undefined)
         break
@@ -478,7 +412,8 @@ export class Session {
       case 'pubrec':
       case 'pubcomp':
         checkProblemInformation(connection.connect, packet)
-        this.#onAck(packet)
+        if (this.#publications.onAck(connection, packet, this.#ids.holder(packet.packetId)))
+          this.#pumpRequests()
         return
       case 'pubrel':
         checkProblemInformation(connection.connect, packet)
@@ -488,7 +423,7 @@ export class Session {
       case 'unsuback':
         checkProblemInformation(connection.connect, packet)
         this.#requests.answered(connection, packet, this.#ids.holder(packet.packetId))
-        this.#pumpFlow()
+        this.#publications.pump(this.#now)
         return
       case 'pingresp':
         if (connection.pings.shift() === true) this.#sink.onPong()
@@ -546,7 +481,7 @@ export class Session {
     const maxInflight =
       this.#config.maxInflight ?? (connection.connect.protocolVersion === 5 ? MAX_INFLIGHT_5 : MAX_INFLIGHT_3)
     const limits = connection.accept(packet, maxInflight, this.#now)
-    this.output.maximumPacketSize = limits.maximumPacketSize
+    this.#wire.output.maximumPacketSize = limits.maximumPacketSize
     // CONNACK of MQTT 3.1 does not say whether there is a session. What a lost one would need does no harm to one
     // that is there, and the other way round it would: so it is taken as present, and subscribed to again.
     const mayBePresent =
@@ -559,13 +494,9 @@ export class Session {
 
     if (mayBePresent) this.#resubscribe()
     else if (!limits.sessionPresent) this.#startNewSession(sessionLost)
-    this.#outbox.rewind()
     // Subscriptions first, so that nothing published from here on is missed by them.
     this.#pumpRequests()
-    for (let message = this.#outbox.released.head; message !== undefined; message = message.next) {
-      this.#writeAck('pubrel', message.packetId, 0)
-    }
-    this.#pump()
+    this.#publications.begin(connection, this.#now)
     if (sessionLost) {
       this.#gap = true
       this.#sink.onSessionLost()
@@ -577,27 +508,12 @@ export class Session {
   #startNewSession(lost: boolean): void {
     this.#inbound.sessionLost()
     if (lost) this.#journal?.sessionLost()
-    const sent = this.#outbox.takeSent()
-    const again: OutboundMessage[] = []
-    for (const message of sent) {
-      this.#ids.release(message.packetId)
-      message.packetId = 0
-      message.dup = false
-      if (message.qos === 1 || this.#config.onSessionLost === 'republish') again.push(message)
-      else this.#settleTaken(message)
-    }
-    this.#outbox.prepend(again)
+    this.#publications.startNewSession()
     this.#resubscribe()
   }
 
   #resubscribe(): void {
     this.#requests.startNewSession(this.#config.resubscribe, (results) => this.#sink.onResubscribed(results))
-  }
-
-  #settleTaken(message: OutboundMessage): void {
-    message.stage = Stage.settled
-    this.#journal?.settled(message)
-    this.#sink.onSettled(message, sessionLostWith(message))
   }
 
   #onAuth(connection: Connection, packet: AuthPacket): void {
@@ -619,7 +535,7 @@ export class Session {
         statement: 'MQTT 3.1.1 §3.14',
       })
     }
-    this.#discardOutput()
+    this.#wire.discard()
     this.#goOffline(undefined)
     this.#sink.onDisconnected(disconnectedByServer(packet), packet)
   }
@@ -686,61 +602,6 @@ export class Session {
     message.topic = topic
   }
 
-  #onAck(packet: AckPacket): void {
-    const holder = this.#ids.holder(packet.packetId)
-    const message = holder === undefined || 'kind' in holder ? undefined : holder
-    const { type, packetId, reasonCode } = packet
-    if (message === undefined || message.stage === Stage.queued) {
-      // Nothing is known of it: an answer that came late, or twice. PUBREC alone asks for one back.
-      if (type === 'pubrec' && reasonCode < 0x80) this.#writeAck('pubrel', packetId, 0x92)
-      return
-    }
-    const expected =
-      message.qos === 1
-        ? type === 'puback'
-        : message.stage === Stage.released
-          ? type !== 'puback'
-          : type === 'pubrec'
-    if (!expected) {
-      throw new ProtocolError(
-        `Protocol violation: ${type.toUpperCase()} for packet ${packetId}, a QoS ${message.qos} publication` +
-          `${message.stage === Stage.released ? ' that has been released' : ''}`,
-        {
-          packet: type.toUpperCase(),
-          field: 'Packet Identifier',
-          statement: message.qos === 1 ? 'MQTT-4.3.2-3' : 'MQTT-4.3.3-3',
-        },
-      )
-    }
-    if (type !== 'pubrec') {
-      this.#settle(message, packet)
-      return
-    }
-    if (reasonCode >= 0x80 && message.stage !== Stage.released) {
-      // [MQTT-4.3.3-4]: a failing PUBREC ends the exchange; there is no PUBREL.
-      this.#settle(message, packet)
-      return
-    }
-    if (message.stage === Stage.sent) {
-      this.#outbox.release(message)
-      this.#journal?.released(message)
-    }
-    this.#writeAck('pubrel', packetId, 0)
-  }
-
-  /** The exchange is over: the id is free, the quota grows, and what waits may go. */
-  #settle(message: OutboundMessage, packet: AckPacket): void {
-    this.#outbox.settle(message)
-    this.#ids.release(message.packetId)
-    this.#journal?.settled(message)
-    const { reasonCode } = packet
-    // 0x92 in PUBCOMP is no failure: the server had finished with it before. [MQTT 5.0 §3.7.2.1]
-    const failed = reasonCode >= 0x80 && packet.type !== 'pubcomp'
-    if (this.#outbox.cursor !== undefined) this.#pumpFlow()
-    if (this.#requests.hasWaiting) this.#pumpRequests()
-    this.#sink.onSettled(message, failed ? publicationRefused(message, packet) : outcomeOf(packet))
-  }
-
   #onPubrel(packet: AckPacket): void {
     const { packetId } = packet
     switch (this.#inbound.onPubrel(packetId)) {
@@ -765,122 +626,6 @@ export class Session {
 
   // ------------------------------------------------------------------------------------------------ sending
 
-  get #maySend(): boolean {
-    return this.#connection?.phase === 'online' && !this.#congested && this.output.length < BLOCK_MARK
-  }
-
-  #pump(): void {
-    this.#pumpWaiting()
-    this.#pumpFlow()
-  }
-
-  /** QoS 0 in its order. */
-  #pumpWaiting(): void {
-    const { waiting } = this.#outbox
-    for (let message = waiting.head; message !== undefined && this.#maySend; message = waiting.head) {
-      if (this.#isExpired(message)) {
-        this.#settleExpired(message)
-        continue
-      }
-      if (!this.#writeUnacknowledged(message)) {
-        this.#refuseByLimits(message)
-        continue
-      }
-      this.#outbox.settle(message)
-      this.#sink.onSettled(message, SUCCESS)
-    }
-  }
-
-  /** QoS 1 and 2 from the cursor on, as far as quota, ids and the transport allow. */
-  #pumpFlow(): void {
-    const outbox = this.#outbox
-    const limits = this.#connection?.limits
-    if (limits === undefined) return
-    for (let message = outbox.cursor; message !== undefined; message = outbox.cursor) {
-      if (outbox.inFlight >= limits.receiveMaximum || !this.#maySend) return
-      const first = message.stage === Stage.queued
-      if (first) {
-        if (this.#isExpired(message)) {
-          this.#settleExpired(message)
-          continue
-        }
-        if (!isTakenByServer(message, limits)) {
-          this.#refuseByLimits(message)
-          continue
-        }
-        const id = this.#ids.allocate(message)
-        if (id === 0) return
-        message.packetId = id
-      } else {
-        message.dup = true
-      }
-      if (this.#writePublish(message, first) === 0) {
-        this.#ids.release(message.packetId)
-        message.packetId = 0
-        this.#refuseByLimits(message)
-        continue
-      }
-      outbox.advance(message)
-      if (first && message !== this.#fresh) {
-        this.#journal?.sent(message)
-        this.#sink.onSent(message)
-      }
-    }
-  }
-
-  /** Writes a QoS 0 message; false when a limit of the server forbids it. */
-  #writeUnacknowledged(message: OutboundMessage): boolean {
-    const limits = this.#connection?.limits as Limits
-    return isTakenByServer(message, limits) && this.#writePublish(message, true) > 0
-  }
-
-  /** Bytes written; 0 when it exceeds the server's Maximum Packet Size. */
-  #writePublish(message: OutboundMessage, first: boolean): number {
-    const connection = this.#connection as Connection
-    const version = connection.connect.protocolVersion
-    let alias = 0
-    let omitTopic = false
-    const aliases = connection.outboundAliases
-    if (
-      aliases !== undefined &&
-      first &&
-      (message.topicAlias > 0 || (message.topicAlias === 0 && this.#config.autoTopicAlias))
-    ) {
-      if (message.topicAlias > 0) {
-        alias = message.topicAlias
-        aliases.assignFixed(message.topic, alias)
-      } else alias = aliases.assign(message.topic)
-      omitTopic = aliases.isKnown
-    }
-    const interval = message.expiry === undefined ? -1 : this.#expiryInterval(message)
-    let written = encodePublish(this.output, version, message, alias, omitTopic, interval)
-    // A new alias makes the packet longer; without it the message may still fit. The server has not heard of the alias.
-    if (written === 0 && alias !== 0 && !omitTopic) aliases?.forget(alias)
-    if (written === 0 && alias !== 0)
-      written = encodePublish(this.output, version, message, 0, false, interval)
-    if (this.trace !== undefined && written > 0) this.#tracePublish(message, alias, omitTopic, interval)
-    return written
-  }
-
-  /** What is left of the Message Expiry Interval at the first sending; from then on it is fixed. [MQTT-4.3.3-7] */
-  #expiryInterval(message: OutboundMessage): number {
-    const expiry = message.expiry
-    if (expiry === undefined || expiry.endsAt === NEVER) return -1
-    if (expiry.interval < 0) expiry.interval = Math.max(0, Math.ceil((expiry.endsAt - this.#now) / 1000))
-    return expiry.interval
-  }
-
-  /** Settles a message that the server does not take, saying which limit stands against it. */
-  #refuseByLimits(message: OutboundMessage): void {
-    this.#settleUnsent(message, notTakenByServer(message, this.#connection?.limits as Limits))
-  }
-
-  #settleUnsent(message: OutboundMessage, error: MqttError): void {
-    this.#outbox.settle(message)
-    if (message.qos > 0 && message !== this.#fresh) this.#journal?.settled(message)
-    this.#sink.onSettled(message, error)
-  }
-
   #pumpRequests(): void {
     if (this.#connection !== undefined) this.#requests.pump(this.#connection)
   }
@@ -895,11 +640,13 @@ export class Session {
   }
 
   #writeAck(type: AckPacket['type'], packetId: number, reasonCode: number, properties?: AckProperties): void {
-    const version = (this.#connection as Connection).connect.protocolVersion
-    const written = encodeAck(this.output, version, type, packetId, reasonCode, properties)
-    // Reason String and User Properties give way where they would not fit. [MQTT-3.4.2-2] [MQTT-3.4.2-3]
-    if (written === 0) encodeAck(this.output, version, type, packetId, reasonCode)
-    if (this.trace !== undefined) this.#traceSent({ type, packetId, reasonCode })
+    this.#wire.ack(
+      (this.#connection as Connection).connect.protocolVersion,
+      type,
+      packetId,
+      reasonCode,
+      properties,
+    )
   }
 
   #writePing(asked: boolean): void {
@@ -907,8 +654,8 @@ export class Session {
     if (connection?.phase !== 'online') return
     connection.pings.push(asked)
     connection.keepAlive?.pinged(this.#now)
-    encodePingreq(this.output)
-    this.#traceSent({ type: 'pingreq' })
+    encodePingreq(this.#wire.output)
+    this.#wire.sent({ type: 'pingreq' })
   }
 
   #writeAuth(reasonCode: number, authenticationData: Uint8Array | undefined): void {
@@ -923,14 +670,14 @@ export class Session {
         ...(authenticationData === undefined ? {} : { authenticationData }),
       },
     }
-    encodeAuth(this.output, connection.connect.protocolVersion, packet)
-    this.#traceSent({ ...packet, properties: { authenticationMethod } })
+    encodeAuth(this.#wire.output, connection.connect.protocolVersion, packet)
+    this.#wire.sent({ ...packet, properties: { authenticationMethod } })
   }
 
   #writeDisconnect(connection: Connection, packet: DisconnectPacket): void {
     const version = connection.connect.protocolVersion
-    if (encodeDisconnect(this.output, version, packet) > 0) {
-      this.#traceSent(packet)
+    if (encodeDisconnect(this.#wire.output, version, packet) > 0) {
+      this.#wire.sent(packet)
       return
     }
     // [MQTT-3.14.2-3] [MQTT-3.14.2-4]
@@ -940,8 +687,8 @@ export class Session {
       reasonCode: packet.reasonCode,
       ...(expiry === undefined ? {} : { properties: { sessionExpiryInterval: expiry } }),
     }
-    encodeDisconnect(this.output, version, bare)
-    this.#traceSent(bare)
+    encodeDisconnect(this.#wire.output, version, bare)
+    this.#wire.sent(bare)
   }
 
   // ------------------------------------------------------------------------------------------------ ends
@@ -951,7 +698,7 @@ export class Session {
     if (connection.connect.protocolVersion === 5) {
       this.#writeDisconnect(connection, { type: 'disconnect', reasonCode: error.reasonCode ?? 0x82 })
     } else {
-      this.#discardOutput()
+      this.#wire.discard()
     }
     this.#goOffline(undefined)
     this.#sink.onDisconnected(error, undefined)
@@ -961,7 +708,7 @@ export class Session {
   #goOffline(sessionExpiryInterval: number | undefined): void {
     const limits = this.#connection?.limits
     this.#connection = undefined
-    this.#congested = false
+    this.#publications.connectionLost()
     this.#inbound.connectionLost()
     this.#requests.connectionLost()
     if (limits !== undefined) this.#recordSession(limits, sessionExpiryInterval)
@@ -975,68 +722,4 @@ export class Session {
       at: this.#now,
     })
   }
-
-  #discardOutput(): void {
-    if (!this.output.isEmpty) this.output.take()
-  }
-
-  // ------------------------------------------------------------------------------------------------ expiry
-
-  #isExpired(message: OutboundMessage): boolean {
-    return message.expiry !== undefined && message.expiry.dropAt <= this.#now
-  }
-
-  #watchExpiry(message: OutboundMessage): void {
-    const dropAt = message.expiry?.dropAt
-    if (dropAt !== undefined && dropAt < this.#expiryDue) this.#expiryDue = dropAt
-  }
-
-  #dropExpired(): void {
-    let next = NEVER
-    const visit = (first: OutboundMessage | undefined) => {
-      for (let message = first; message !== undefined; ) {
-        const following: OutboundMessage | undefined = message.next
-        if (message.stage === Stage.queued) {
-          if (this.#isExpired(message)) this.#settleExpired(message)
-          else next = Math.min(next, message.expiry?.dropAt ?? NEVER)
-        }
-        message = following
-      }
-    }
-    visit(this.#outbox.waiting.head)
-    visit(this.#outbox.cursor)
-    this.#expiryDue = next === NEVER ? NEVER : Math.max(next, this.#now + EXPIRY_GRAIN_MS)
-  }
-
-  #settleExpired(message: OutboundMessage): void {
-    this.#settleUnsent(message, expired(message))
-  }
-
-  // ------------------------------------------------------------------------------------------------ trace
-
-  #traceSent(packet: Packet): void {
-    this.trace?.onPacketSent(packet)
-  }
-
-  #tracePublish(message: OutboundMessage, alias: number, omitTopic: boolean, interval: number): void {
-    this.trace?.onPacketSent({
-      type: 'publish',
-      topic: omitTopic ? '' : message.topic,
-      payload: message.payload,
-      qos: message.qos,
-      retain: message.retain,
-      dup: message.dup,
-      packetId: message.packetId,
-      properties: {
-        ...message.properties,
-        ...(alias === 0 ? {} : { topicAlias: alias }),
-        ...(interval < 0 ? {} : { messageExpiryInterval: interval }),
-      },
-    })
-  }
-}
-
-function outcomeOf(packet: AckPacket): PublishOutcome {
-  if (packet.reasonCode === 0 && packet.properties === undefined) return SUCCESS
-  return { reasonCode: packet.reasonCode, properties: packet.properties }
 }

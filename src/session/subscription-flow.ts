@@ -1,4 +1,3 @@
-import type { ByteWriter } from '../codec/byte-writer.ts'
 import type { Packet, SubackPacket, UnsubackPacket } from '../codec/packet.ts'
 import { encodeSubscribe } from '../codec/subscribe.ts'
 import { encodeUnsubscribe } from '../codec/unsubscribe.ts'
@@ -19,6 +18,7 @@ import {
   split,
 } from './requests.ts'
 import { Subscriptions } from './subscriptions.ts'
+import type { Wire } from './wire.ts'
 
 const WILDCARDS_NOT_SUPPORTED = 0xa2
 const SHARED_NOT_SUPPORTED = 0x9e
@@ -33,13 +33,11 @@ export class SubscriptionFlow {
   readonly #requests = new Requests()
   readonly #wanted = new Subscriptions()
   readonly #ids: PacketIds<RequestPart | object>
-  readonly #output: ByteWriter
-  readonly #onSent: (packet: Packet) => void
+  readonly #wire: Wire
 
-  constructor(ids: PacketIds<RequestPart | object>, output: ByteWriter, onSent: (packet: Packet) => void) {
+  constructor(ids: PacketIds<RequestPart | object>, wire: Wire) {
     this.#ids = ids
-    this.#output = output
-    this.#onSent = onSent
+    this.#wire = wire
   }
 
   get isIdle(): boolean {
@@ -148,16 +146,16 @@ export class SubscriptionFlow {
     let written: number
     if (part.kind === 'unsubscribe') {
       packet = { type: 'unsubscribe', packetId, filters: part.filters, properties: user }
-      written = encodeUnsubscribe(this.#output, protocolVersion, packet)
+      written = encodeUnsubscribe(this.#wire.output, protocolVersion, packet)
     } else {
       const { subscriptionIdentifier } = part.request.command
       const identified =
         subscriptionIdentifier > 0 && connection.limits?.subscriptionIdentifiersAvailable === true
       const properties = identified ? { ...user, subscriptionIdentifier } : user
       packet = { type: 'subscribe', packetId, filters: part.filters, properties }
-      written = encodeSubscribe(this.#output, protocolVersion, packet)
+      written = encodeSubscribe(this.#wire.output, protocolVersion, packet)
     }
-    if (written > 0) this.#onSent(packet)
+    if (written > 0) this.#wire.sent(packet)
     return written
   }
 
