@@ -204,6 +204,11 @@ export class Driver implements SessionSink, PublicationHost {
     if (!this.#turnScheduled) this.#after()
   }
 
+  disown(message: AnyMessage): void {
+    this.session.disown(message)
+    if (!this.#turnScheduled) this.#after()
+  }
+
   authenticate(data: Uint8Array | undefined): void {
     this.session.authenticate(data)
     this.#after()

@@ -276,7 +276,10 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
 
   async #giveUp(message: M, error: unknown, attempts: number, verdict: FailureVerdict): Promise<void> {
     const { deadLetter } = this.#options
-    if (verdict === 'leave') return
+    if (verdict === 'leave') {
+      message.disown()
+      return
+    }
     const topic = typeof deadLetter === 'function' ? deadLetter(message, error) : deadLetter
     if (topic !== undefined) {
       const hasProperties = this.#host.limits?.protocolVersion === 5

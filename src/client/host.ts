@@ -21,6 +21,8 @@ export interface ClientHost {
   unsubscribe(command: UnsubscribeCommand): void
   /** Pays what is owed for a message (0 = success). Harmless when nothing is owed (any more). */
   acknowledge(message: AnyMessage, reasonCode: number): void
+  /** Gives up a message without acknowledging it: the server delivers it again in a later connection of the session. */
+  disown(message: AnyMessage): void
   /** The one place for failures that no promise of a user carries: counted, logged, and emitted as `error`. */
   report(error: MqttError): void
   /** A received message that no consumer will see: counted and emitted as `dropped`. */

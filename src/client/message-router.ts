@@ -330,7 +330,12 @@ export class MessageRouter implements SubscriptionHome {
       else this.#hold(message)
       return
     }
-    const owner: MessageOwner = { filters: entry?.filters ?? [], parse: undefined, settle: this.#settle }
+    const owner: MessageOwner = {
+      filters: entry?.filters ?? [],
+      parse: undefined,
+      settle: this.#settle,
+      disown: this.#disown,
+    }
     const parties = targets.length + (listen === undefined ? 0 : 1)
     if (parties > 1) {
       message.shared = { message, remaining: parties, reasonCode: 0 }
@@ -351,8 +356,12 @@ export class MessageRouter implements SubscriptionHome {
     this.host.acknowledge(message, reasonCode)
   }
 
+  readonly #disown = (message: AnyMessage): void => {
+    this.host.disown(message)
+  }
+
   #listen(message: AnyMessage, listen: (message: AnyMessage) => void): void {
-    message.owner ??= { filters: [], parse: undefined, settle: this.#settle }
+    message.owner ??= { filters: [], parse: undefined, settle: this.#settle, disown: this.#disown }
     try {
       listen(message)
     } catch (cause) {

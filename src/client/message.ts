@@ -15,6 +15,7 @@ export interface MessageOwner {
   readonly parse: ((topic: string) => unknown) | undefined
   /** Pays what is owed to the server. */
   settle(message: AnyMessage, reasonCode: number): void
+  disown(message: AnyMessage): void
 }
 
 /** The account of a message that several consumers have: it is acknowledged when the last is done with it. */
@@ -102,9 +103,10 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
    */
   nack(reasonCode: number = 0x80): void {
     if (!isRefusalCode(reasonCode)) {
-      throw new OptionsError('nack() takes a reason code that PUBACK may carry', {
+      const expected = '0x80, 0x83, 0x87, 0x90, 0x91, 0x97 or 0x99'
+      throw new OptionsError(`reasonCode: ${expected} was expected, but ${String(reasonCode)} was given`, {
         path: 'reasonCode',
-        expected: '0x80, 0x83, 0x87, 0x90, 0x91, 0x97 or 0x99',
+        expected,
         received: String(reasonCode),
       })
     }
@@ -124,6 +126,15 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
     if (shared.reasonCode === 0) shared.reasonCode = reasonCode
     shared.remaining -= 1
     if (shared.remaining === 0) this.owner?.settle(shared.message, shared.reasonCode)
+  }
+
+  /** @internal Failed, and not to be acknowledged. Others who have it may still do so. */
+  disown(): void {
+    if (this.handled) return
+    if (this.shared === undefined) {
+      this.handled = true
+      if (this.qos > 0) this.owner?.disown(this)
+    } else this.settle(0x80)
   }
 
   /** @internal Whether the server still waits for this consumer. */

@@ -1,5 +1,5 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
-import { type MqttError, SubscribeError, UnsubscribeError } from '../errors.ts'
+import { ClosedError, type MqttError, SubscribeError, UnsubscribeError } from '../errors.ts'
 import type {
   FilterResult,
   SubscribeCommand,
@@ -45,8 +45,6 @@ export class SubscriptionRegistry {
   readonly #entries = new Map<string, FilterEntry>()
   readonly #byIdentifier = new Map<number, FilterEntry>()
   readonly #trie = new SubscriptionTrie<FilterEntry>()
-  /** Dropped while there was no connection: a kept session may still have them. */
-  readonly #stale = new Set<string>()
   readonly #firstIdentifier: number
   #nextIdentifier: number
   /** How often anything has been asked for; tells consumers whether somebody came after them. */
@@ -115,7 +113,6 @@ export class SubscriptionRegistry {
 
   /** Sends an UNSUBSCRIBE whether or not this client has the filters: a kept session may. */
   unsubscribe(filters: readonly string[], settle: (outcome: SubscribeOutcome | MqttError) => void): void {
-    if (this.#host.limits === undefined) for (const filter of filters) this.#stale.add(filter)
     this.#host.unsubscribe(new Unsubscribing(filters, settle))
   }
 
@@ -156,10 +153,6 @@ export class SubscriptionRegistry {
   /** After CONNACK. */
   connected(limits: Limits): void {
     if (this.#inherited === undefined || !limits.sessionPresent) this.#inherited = limits.sessionPresent
-    if (this.#stale.size === 0) return
-    const filters = [...this.#stale].filter((filter) => !this.#entries.has(filter))
-    this.#stale.clear()
-    if (limits.sessionPresent && filters.length > 0) this.unsubscribe(filters, () => {})
   }
 
   /** What the server said when the session asked again. */
@@ -175,7 +168,6 @@ export class SubscriptionRegistry {
 
   #ask(entries: readonly FilterEntry[], claim: Claim | undefined): void {
     this.#subscribes += 1
-    for (const entry of entries) this.#stale.delete(entry.filter)
     // One SUBSCRIBE has one identifier, so a packet per filter, unless the server is known to have none.
     const together = this.#host.limits?.subscriptionIdentifiersAvailable === false
     if (together) this.#send(entries, 0, claim)
@@ -196,6 +188,8 @@ export class SubscriptionRegistry {
 
   /** @internal */
   settleRound(round: Round, outcome: SubscribeOutcome | MqttError): void {
+    // The client is closed: everybody is told by `MessageRouter.end`, in peace.
+    if (outcome instanceof ClosedError) return
     for (const [index, entry] of round.entries.entries()) {
       if (entry.round !== round) continue
       entry.round = undefined

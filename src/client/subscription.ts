@@ -386,6 +386,11 @@ export class Subscription<M extends AnyMessage = Message>
   }
 
   /** @internal */
+  disown(message: AnyMessage): void {
+    this.#home.host.disown(message)
+  }
+
+  /** @internal */
   wantsRetained(message: AnyMessage, entry: FilterEntry): boolean {
     // With Retain As Published the flag says nothing about why the message was sent.
     if (entry.request.retainAsPublished === true) return true

@@ -164,6 +164,7 @@ describe('a message of several subscriptions', () => {
   test('carries the first failure that any of them reports', async () => {
     const { broker, client, subscription } = await start()
     const other = client.messages('+', { qos: 1, ack: 'manual' })
+    await other.ready
     broker.publish([
       'a',
       { qos: 1, ids: [broker.idOf('a'), broker.idOf('+')], properties: { contentType: 'text' } },

@@ -235,6 +235,8 @@ describe('retained messages', () => {
     const early = client.messages('a')
     await client.messages('a').ready
     broker.publish(['a', { retain: true }])
+    await settled()
+    expect(early.queued).toBe(1)
     broker.drop()
     await expect.poll(() => broker.all('connect').length).toBe(2)
     await settled()

@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest'
 import { memoryTransport } from '../../src/transport/memory.ts'
 import type { Transport } from '../../src/transport/transport.ts'
 
-type PacketOf<T extends Packet['type']> = Extract<Packet, { type: T }>
+type PacketOf<T extends Packet['type']> = Packet & { readonly type: T }
 
 export interface PublishFromServer {
   readonly payload?: string | Uint8Array

@@ -23,6 +23,7 @@ describe('a loop', () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
     const subscription = client.messages('a/#')
+    await subscription.ready
     broker.publish(['a/1', { payload: '1', ids: [broker.idOf('a/#')] }], ['a/2', { payload: '2' }])
     await settled()
     expect(subscription.queued).toBe(2)
