@@ -520,6 +520,7 @@ export class Client implements AsyncDisposable {
         client.#note('info', 'reconnecting', () => ({ attempt, delayMs: Math.round(delayMs) }))
         client.#emit('reconnecting', { attempt, delayMs, cause })
       },
+      report: (error) => client.#report(error),
       stopConsumers: async () => {
         await client.#router.stop()
         client.#leaving = true

@@ -243,6 +243,7 @@ export class Driver implements SessionSink, PublicationHost {
     this.#tick()
     this.session.disconnect(request)
     this.#flush()
+    this.#arm()
     this.#after()
   }
 
@@ -252,6 +253,7 @@ export class Driver implements SessionSink, PublicationHost {
     if (link === undefined) return
     this.#leave(link, false)
     this.session.transportClosed(cause, this.#tick())
+    this.#arm()
     this.#after()
   }
 

@@ -45,6 +45,8 @@ export interface LifecycleOwner {
   ended(info: ClosedInfo, error: MqttError): void
   /** Opens what has to be opened before the first attempt: the store. */
   beforeFirstAttempt(): Promise<void>
+  /** A failure that no promise carries. */
+  report(error: MqttError): void
   /** Lets handlers finish what they have; takes no more work. */
   stopConsumers(): Promise<void>
   /** Closes what was opened, when the transport is closed. */
@@ -126,7 +128,7 @@ export class Lifecycle {
     this.#options = options
     this.#current = options
     this.#version = options.protocolVersion
-    this.#clientId = options.clientId ?? randomClientId(owner.clock.random)
+    this.#clientId = options.clientId ?? randomClientId(() => owner.clock.random())
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -274,6 +276,8 @@ export class Lifecycle {
         if (this.#handshake !== handshake) return
         this.#handshake = undefined
         this.#connectedAt = this.#owner.clock.now()
+        // A connection counts as an attempt until it has proved stable; the first one is none of those.
+        if (this.#state === 'connecting') this.#attempts = 0
         this.#refreshes = 0
         this.#redirects = 0
         this.#round = []
@@ -421,8 +425,15 @@ export class Lifecycle {
   #delay(cause: MqttError): number | false {
     const { reconnect } = this.#options
     if (reconnect === false || reconnect === 'manual') return false
-    if (typeof reconnect === 'function') return reconnect(this.#attempts + 1, cause)
-    return backoffDelay(reconnect, this.#attempts + 1, this.#owner.clock.random)
+    if (typeof reconnect === 'function') {
+      try {
+        return reconnect(this.#attempts + 1, cause)
+      } catch (error) {
+        this.#owner.report(asMqttError(error, 'The function `reconnect` has thrown'))
+        return false
+      }
+    }
+    return backoffDelay(reconnect, this.#attempts + 1, () => this.#owner.clock.random())
   }
 
   /** `protocolVersion: "auto"`: 3.1.1 for a server that refuses 5.0, be it without the CONNACK that says so. */
