@@ -34,11 +34,15 @@ export interface SessionRecord {
   readonly sessionExpiryInterval: number
   /** Milliseconds since the epoch at which this was true last (connection made or lost). */
   readonly at: number
+  /** A connection was made at `at`, and its end is not on record. */
+  readonly connected: boolean
 }
 
 /** What a store gives back when a session is taken up again. */
 export interface RestoredSession {
   readonly session: SessionRecord | undefined
+  /** The highest sequence number that was in use: new ones go on from there. */
+  readonly lastSequence: number
   /** In the order of their sequence numbers. */
   readonly publications: readonly OutboundMessage[]
   /** Those of `publications` whose PUBREC has been received, in the order of the PUBRECs. */

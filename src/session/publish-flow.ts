@@ -131,8 +131,8 @@ export class PublishFlow {
   }
 
   restore(state: RestoredSession): void {
+    this.#sequence = state.lastSequence
     for (const message of state.publications) {
-      this.#sequence = Math.max(this.#sequence, message.sequence)
       this.#outbox.restore(message)
       this.#watchExpiry(message)
     }

@@ -262,9 +262,12 @@ export class Session {
     if (session !== undefined) {
       this.#established = true
       this.#clientId = session.clientId
+      // A process that died while connected has not left word of when: the server knows.
       this.#mayResume =
-        now < session.at + session.sessionExpiryInterval * 1000 ||
-        session.sessionExpiryInterval === 0xffff_ffff
+        session.sessionExpiryInterval === 0xffff_ffff ||
+        (session.connected
+          ? session.sessionExpiryInterval > 0
+          : now < session.at + session.sessionExpiryInterval * 1000)
     }
     this.#publications.restore(state)
     this.#inbound.restore(state.received)
@@ -720,6 +723,7 @@ export class Session {
       protocolVersion: limits.protocolVersion,
       sessionExpiryInterval,
       at: this.#now,
+      connected: this.#connection !== undefined,
     })
   }
 }

@@ -46,8 +46,7 @@ const RecordType = {
 /** Bits of a publication's flags; the two lowest are its QoS. */
 const Flag = { retain: 0x04, properties: 0x08, expiry: 0x10, state: 0x20, moved: 0x40 } as const
 
-/** type, flags, sequence (6) and packet id (2): where the packet id is, counted from the body. */
-const PACKET_ID_OFFSET = 8
+/** dropAt, endsAt, interval: numbers of 8 bytes. */
 const EXPIRY_SIZE = 24
 
 /** What a publication record takes, in the shape in which the session keeps it. */
@@ -122,7 +121,7 @@ export class BlockWriter {
     const flagsAt = at + 1
     view.setUint8(at, RecordType.publication)
     writeSequence(view, at + 2, sequence)
-    view.setUint16(at + PACKET_ID_OFFSET, packetId)
+    view.setUint16(at + 8, packetId)
     at += 10
     if (releaseOrder !== 0) {
       flags |= Flag.state
@@ -151,15 +150,6 @@ export class BlockWriter {
     this.#view.setUint8(flagsAt, flags)
     this.#bytes.set(payload, at)
     this.#length = at + payload.length
-  }
-
-  /**
-   * Writes the packet id into the publication that was written last. False when anything came after it: then `sent` is a record of its own.
-   */
-  patchPacketId(packetId: number): boolean {
-    if (!this.#frameIsPublication) return false
-    this.#view.setUint16(this.#frame + FRAME_HEADER + PACKET_ID_OFFSET, packetId)
-    return true
   }
 
   sent(sequence: number, packetId: number): void {
@@ -208,13 +198,14 @@ export class BlockWriter {
 
   session(record: SessionRecord): void {
     const clientId = encoder.encode(record.clientId)
-    const at = this.#small(RecordType.session, 16 + clientId.length)
+    const at = this.#small(RecordType.session, 17 + clientId.length)
     const view = this.#view
     view.setUint8(at, record.protocolVersion)
-    view.setUint32(at + 1, record.sessionExpiryInterval)
-    view.setFloat64(at + 5, record.at)
-    view.setUint16(at + 13, clientId.length)
-    this.#bytes.set(clientId, at + 15)
+    view.setUint8(at + 1, record.connected ? 1 : 0)
+    view.setUint32(at + 2, record.sessionExpiryInterval)
+    view.setFloat64(at + 6, record.at)
+    view.setUint16(at + 14, clientId.length)
+    this.#bytes.set(clientId, at + 16)
   }
 
   sessionLost(): void {
@@ -289,17 +280,17 @@ export interface PublicationPlace {
 
 /** Takes the records of a block in their order. */
 export interface RecordVisitor {
-  publication(place: PublicationPlace): void
-  sent(sequence: number, packetId: number): void
-  expiryInterval(sequence: number, interval: number): void
-  released(sequence: number, releaseOrder: number): void
-  settled(first: number, count: number): void
-  received(packetId: number): void
-  completed(packetId: number): void
-  receivedSet(packetIds: readonly number[]): void
-  session(record: SessionRecord): void
-  sessionLost(): void
-  owner(record: OwnerRecord): void
+  onPublication(place: PublicationPlace): void
+  onSent(sequence: number, packetId: number): void
+  onExpiryInterval(sequence: number, interval: number): void
+  onReleased(sequence: number, releaseOrder: number): void
+  onSettled(first: number, count: number): void
+  onReceived(packetId: number): void
+  onCompleted(packetId: number): void
+  onReceivedSet(packetIds: readonly number[]): void
+  onSession(record: SessionRecord): void
+  onSessionLost(): void
+  onOwner(record: OwnerRecord): void
 }
 
 /** What of a block could not be read. */
@@ -381,7 +372,7 @@ export function readPublication(block: Uint8Array, place: PublicationPlace): Sto
   return {
     sequence: place.sequence,
     topic,
-    payload: block.slice(at, place.end),
+    payload: new Uint8Array(block.subarray(at, place.end)),
     qos: (flags & 0x03) as QoS,
     retain: (flags & Flag.retain) !== 0,
     properties,
@@ -462,7 +453,7 @@ function readFrame(
   if (view.getUint8(start) === RecordType.publication) {
     const place = readPlace(view, start, end)
     if (place === undefined) return false
-    visitor.publication(place)
+    visitor.onPublication(place)
     return true
   }
   let at = start
@@ -481,7 +472,7 @@ function readPlace(view: DataView, start: number, end: number): PublicationPlace
   if (flags & 0x80 || (flags & 0x03) === 3) return undefined
   return {
     sequence: readSequence(view, start + 2),
-    packetId: view.getUint16(start + PACKET_ID_OFFSET),
+    packetId: view.getUint16(start + 8),
     releaseOrder: flags & Flag.state ? readSequence(view, start + 10) : 0,
     moved: (flags & Flag.moved) !== 0,
     start,
@@ -503,42 +494,43 @@ function readSmall(
   const fields = at + 1
   switch (type) {
     case RecordType.sent:
-      visitor.sent(readSequence(view, fields), view.getUint16(fields + 6))
+      visitor.onSent(readSequence(view, fields), view.getUint16(fields + 6))
       break
     case RecordType.released:
-      visitor.released(readSequence(view, fields), readSequence(view, fields + 6))
+      visitor.onReleased(readSequence(view, fields), readSequence(view, fields + 6))
       break
     case RecordType.expiryInterval:
-      visitor.expiryInterval(readSequence(view, fields), view.getUint32(fields + 6))
+      visitor.onExpiryInterval(readSequence(view, fields), view.getUint32(fields + 6))
       break
     case RecordType.settled:
-      visitor.settled(readSequence(view, fields), view.getUint32(fields + 6))
+      visitor.onSettled(readSequence(view, fields), view.getUint32(fields + 6))
       break
     case RecordType.received:
-      visitor.received(view.getUint16(fields))
+      visitor.onReceived(view.getUint16(fields))
       break
     case RecordType.completed:
-      visitor.completed(view.getUint16(fields))
+      visitor.onCompleted(view.getUint16(fields))
       break
     case RecordType.receivedSet: {
       const ids: number[] = []
       for (let id = fields + 2; id < at + size; id += 2) ids.push(view.getUint16(id))
-      visitor.receivedSet(ids)
+      visitor.onReceivedSet(ids)
       break
     }
     case RecordType.session:
-      visitor.session({
+      visitor.onSession({
         protocolVersion: view.getUint8(fields) as ProtocolVersion,
-        sessionExpiryInterval: view.getUint32(fields + 1),
-        at: view.getFloat64(fields + 5),
-        clientId: decoder.decode(block.subarray(fields + 15, at + size)),
+        connected: view.getUint8(fields + 1) === 1,
+        sessionExpiryInterval: view.getUint32(fields + 2),
+        at: view.getFloat64(fields + 6),
+        clientId: decoder.decode(block.subarray(fields + 16, at + size)),
       })
       break
     case RecordType.sessionLost:
-      visitor.sessionLost()
+      visitor.onSessionLost()
       break
     case RecordType.owner:
-      visitor.owner({
+      visitor.onOwner({
         protocolVersion: view.getUint8(fields) as ProtocolVersion | 0,
         clientId: decoder.decode(block.subarray(fields + 3, at + size)),
       })
@@ -564,7 +556,7 @@ function smallSize(view: DataView, type: number, at: number, end: number): numbe
     case RecordType.receivedSet:
       return at + 3 > end ? 0 : 3 + view.getUint16(at + 1) * 2
     case RecordType.session:
-      return at + 16 > end ? 0 : 16 + view.getUint16(at + 14)
+      return at + 17 > end ? 0 : 17 + view.getUint16(at + 15)
     case RecordType.owner:
       return at + 4 > end ? 0 : 4 + view.getUint16(at + 2)
     default:
@@ -661,7 +653,7 @@ function decodeProperties(block: Uint8Array, view: DataView, start: number, end:
   const binary = (): Uint8Array => {
     const from = at + 2
     at = from + view.getUint16(at)
-    return block.slice(from, at)
+    return new Uint8Array(block.subarray(from, at))
   }
   while (at < end) {
     const id = view.getUint8(at++)

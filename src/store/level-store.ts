@@ -9,9 +9,7 @@ export interface LevelDatabase {
   iterator(options: LevelIteratorOptions): AsyncIterable<[string, Uint8Array]>
 }
 
-export type LevelOperation =
-  | { type: 'put'; key: string; value: Uint8Array }
-  | { type: 'del'; key: string }
+export type LevelOperation = { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string }
 
 export interface LevelBatchOptions {
   keyEncoding: 'utf8'

@@ -1,5 +1,5 @@
-import type { OwnerRecord, PublicationPlace, RecordVisitor } from '../session/stored-record.ts'
 import type { SessionRecord } from '../session/journal.ts'
+import type { OwnerRecord, PublicationPlace, RecordVisitor } from '../session/stored-record.ts'
 import type { LogBlock, MessageLog } from './message-log.ts'
 import { SPILLED } from './message-log.ts'
 
@@ -35,12 +35,12 @@ export class Replay<M> implements RecordVisitor {
     this.#block = block
   }
 
-  publication(place: PublicationPlace): void {
+  onPublication(place: PublicationPlace): void {
     const { sequence, packetId, releaseOrder } = place
     const bytes = place.end - place.start
-    // A first record of a number that is known, or does not ascend, can only be read as a later word on the same message.
-    const known = this.#log.find(sequence) !== undefined
-    if (place.moved || known || !this.#log.fits(this.#block, sequence)) {
+    // A number that does not ascend, or leaves too wide a gap, is kept the other way: it costs more, and is rare.
+    const ascends = sequence > this.lastSequence && this.#log.fits(this.#block, sequence)
+    if (place.moved || !ascends) {
       this.#log.move(this.#block, sequence, SPILLED, bytes)
     } else {
       this.#log.add(this.#block, sequence, SPILLED, bytes)
@@ -50,22 +50,22 @@ export class Replay<M> implements RecordVisitor {
     else this.flights.delete(sequence)
   }
 
-  sent(sequence: number, packetId: number): void {
+  onSent(sequence: number, packetId: number): void {
     if (this.#log.find(sequence) !== undefined) this.#flight(sequence, packetId, 0)
   }
 
-  expiryInterval(sequence: number, interval: number): void {
+  onExpiryInterval(sequence: number, interval: number): void {
     const flight = this.flights.get(sequence)
     if (flight !== undefined) flight.interval = interval
   }
 
-  released(sequence: number, releaseOrder: number): void {
+  onReleased(sequence: number, releaseOrder: number): void {
     const flight = this.flights.get(sequence)
     if (flight !== undefined) flight.releaseOrder = releaseOrder
     this.lastReleaseOrder = Math.max(this.lastReleaseOrder, releaseOrder)
   }
 
-  settled(first: number, count: number): void {
+  onSettled(first: number, count: number): void {
     for (let sequence = first; sequence < first + count; sequence++) {
       this.#log.remove(sequence)
       this.flights.delete(sequence)
@@ -73,22 +73,52 @@ export class Replay<M> implements RecordVisitor {
     this.lastSequence = Math.max(this.lastSequence, first + count - 1)
   }
 
-  received_(packetId: number): void {
+  onReceived(packetId: number): void {
     this.received.add(packetId)
   }
 
-  completed(packetId: number): void {
+  onCompleted(packetId: number): void {
     this.received.delete(packetId)
   }
 
-  receivedSet(packetIds: readonly number[]): void {
+  onReceivedSet(packetIds: readonly number[]): void {
     this.received.clear()
     for (const id of packetIds) this.received.add(id)
   }
 
-  sessionLost(): void {
+  onSessionLost(): void {
     this.received.clear()
     // Packet ids belong to the session that is gone.
     this.flights.clear()
   }
+
+  onSession(record: SessionRecord): void {
+    this.session = record
+  }
+
+  onOwner(record: OwnerRecord): void {
+    this.owner = record
+  }
+
+  #flight(sequence: number, packetId: number, releaseOrder: number): void {
+    this.flights.set(sequence, { packetId, releaseOrder, interval: -1 })
+    this.lastReleaseOrder = Math.max(this.lastReleaseOrder, releaseOrder)
+  }
 }
+
+/** Looks at nothing: for those who want one kind of record. */
+export const IGNORE_RECORDS: RecordVisitor = {
+  onPublication: ignore,
+  onSent: ignore,
+  onExpiryInterval: ignore,
+  onReleased: ignore,
+  onSettled: ignore,
+  onReceived: ignore,
+  onCompleted: ignore,
+  onReceivedSet: ignore,
+  onSession: ignore,
+  onSessionLost: ignore,
+  onOwner: ignore,
+}
+
+function ignore(): void {}

@@ -14,7 +14,14 @@ describe.each([4, 5] as const)('a session of an earlier process, MQTT level %i',
   function restored(): { peer: Peer; state: RestoredSession } {
     const publications = [stored(1, 2, 20), stored(2, 2, 7), stored(3, 1, 3), stored(4, 1)]
     const state: RestoredSession = {
-      session: { clientId: 'c1', protocolVersion: version, sessionExpiryInterval: 3600, at: 0 },
+      session: {
+        clientId: 'c1',
+        protocolVersion: version,
+        sessionExpiryInterval: 3600,
+        at: 0,
+        connected: false,
+      },
+      lastSequence: 4,
       publications,
       released: [publications[1], publications[0]] as OutboundMessage[],
       received: [9],
@@ -59,7 +66,8 @@ test('an expired session is not asked for', () => {
   peer.now = 10_000_000
   peer.session.restore(
     {
-      session: { clientId: 'c1', protocolVersion: 5, sessionExpiryInterval: 60, at: 0 },
+      session: { clientId: 'c1', protocolVersion: 5, sessionExpiryInterval: 60, at: 0, connected: false },
+      lastSequence: 0,
       publications: [],
       released: [],
       received: [],
@@ -68,4 +76,21 @@ test('an expired session is not asked for', () => {
   )
   peer.begin({ cleanStart: true })
   expect(peer.sent()).toMatchObject([{ cleanStart: true }])
+})
+
+test('a session whose process died while connected is asked for, however long ago that began', () => {
+  const peer = new Peer(5)
+  peer.now = 10_000_000
+  const session = {
+    clientId: 'c1',
+    protocolVersion: 5,
+    sessionExpiryInterval: 60,
+    at: 0,
+    connected: true,
+  } as const
+  peer.session.restore({ session, lastSequence: 17, publications: [], released: [], received: [] }, peer.now)
+  peer.begin({ cleanStart: true })
+  expect(peer.sent()).toMatchObject([{ cleanStart: false }])
+  // Numbers of messages that are over are not given to new ones: their ends are still in the store.
+  expect(peer.publish(1).sequence).toBe(18)
 })

@@ -16,6 +16,7 @@ export class SimulatedJournal implements Journal {
   readonly #stored: Map<number, Stored> = new Map()
   readonly #received: Set<number> = new Set()
   #session: SessionRecord | undefined
+  #lastSequence = 0
   #releases = 0
   #pending: (() => void)[] = []
 
@@ -37,6 +38,7 @@ export class SimulatedJournal implements Journal {
       .map((record) => made.get(record) as OutboundMessage)
     return {
       session: this.#session,
+      lastSequence: this.#lastSequence,
       publications: [...made.values()],
       released,
       received: [...this.#received],
@@ -50,7 +52,10 @@ export class SimulatedJournal implements Journal {
 
   published(message: OutboundMessage): void {
     const { sequence, packetId } = message
-    this.#pending.push(() => this.#stored.set(sequence, { message, sequence, packetId, releaseOrder: 0 }))
+    this.#pending.push(() => {
+      this.#stored.set(sequence, { message, sequence, packetId, releaseOrder: 0 })
+      this.#lastSequence = sequence
+    })
   }
 
   sent(message: OutboundMessage): void {

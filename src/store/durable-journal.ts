@@ -1,0 +1,359 @@
+import type { ProtocolVersion } from '../codec/packet.ts'
+import { StoreError } from '../errors.ts'
+import type { Journal, RestoredSession, SessionRecord } from '../session/journal.ts'
+import type { OutboundMessage } from '../session/outbound-message.ts'
+import { BlockWriter, type OwnerRecord, type PublicationFields } from '../session/stored-record.ts'
+import { LogBlock, type MessageLog, SPILLED } from './message-log.ts'
+import { restoreLog } from './restore.ts'
+import type { SessionStore, StoredBlock } from './store.ts'
+
+export interface JournalOptions {
+  /** As in the client's options; empty = the one in the store, or whatever the server assigns. */
+  readonly clientId: string
+  /** As in the client's options; 0 = the one in the store, or what the server speaks. */
+  readonly protocolVersion: ProtocolVersion | 0
+  /** Makes the object that stands for a restored publication. */
+  readonly createMessage: (fields: PublicationFields) => OutboundMessage
+}
+
+/** What a store held when it was opened. */
+export interface OpenedJournal {
+  readonly journal: DurableJournal
+  readonly restored: RestoredSession
+  /** Client identifier in use in the stored session; empty = none is known. */
+  readonly clientId: string
+  /** 0 = none is known. */
+  readonly protocolVersion: ProtocolVersion | 0
+  /** Damaged records were found: which, how many, and what became of them. */
+  readonly damage: StoreError | undefined
+}
+
+/** A block is finished when it has grown to this: a turn that publishes a lot makes several. */
+const BLOCK_BYTES = 1024 * 1024
+/** The front of the log is cut off in pieces of about this size: each cut writes the state of the session anew. */
+const CUT_BYTES = 256 * 1024
+const CUT_BLOCKS = 64
+/** What may be left at the end: less is not worth a write. */
+const CLOSING_BYTES = 1024
+/** Finished records that the log may carry, beyond as many bytes as are unfinished, before it moves what holds it up. */
+const SLACK_BYTES = 4 * 1024 * 1024
+/** Bytes of unfinished publications that one flush records anew, about: a flush stays short. */
+const MOVE_BYTES = 1024 * 1024
+
+/**
+ * The journal of a session in a `SessionStore`: records what happens as bytes, at once, and writes them in groups, one
+ * group per flush. The records form a log; see message-log.ts for how its space is reclaimed.
+ *
+ * One write is under way at a time. What is recorded meanwhile makes up the next group, so that a slow store
+ * gets larger groups, not more of them.
+ */
+export class DurableJournal implements Journal {
+  readonly #store: SessionStore
+  readonly #log: MessageLog<OutboundMessage>
+  #position: number
+  #owner: OwnerRecord
+  #session: SessionRecord | undefined
+  readonly #received: Set<number>
+  /** Publications that wait for PUBCOMP, with their place among the PUBRECs. */
+  readonly #released: Map<OutboundMessage, number> = new Map()
+  #releaseOrder: number
+
+  /** The block that is being filled. */
+  #writer: BlockWriter | undefined
+  #block: LogBlock<OutboundMessage> = new LogBlock()
+  #capacity = 1024
+  /** Finished, and not in the store yet. */
+  #finished: LogBlock<OutboundMessage>[] = []
+  #finishedBytes: StoredBlock[] = []
+  /** A run of settled publications that has not become a record yet: most finish in order. */
+  #settledFirst = 0
+  #settledCount = 0
+  #binding = false
+  #lastSequence: number
+
+  #writing: Promise<void> | undefined
+  #next: Promise<void> | undefined
+  #failure: StoreError | undefined
+  #closing = false
+  #storedThrough: number
+
+  private constructor(store: SessionStore, state: Awaited<ReturnType<typeof restoreLog>>) {
+    this.#store = store
+    this.#log = state.log
+    this.#position = state.lastPosition
+    this.#owner = state.owner
+    this.#session = state.session
+    this.#received = state.received
+    for (const [message, order] of state.releaseOrders) this.#released.set(message, order)
+    this.#releaseOrder = state.lastReleaseOrder
+    this.#lastSequence = state.restored.lastSequence
+    this.#storedThrough = state.restored.lastSequence
+  }
+
+  /**
+   * Opens the store and reads the session in it.
+   *
+   * @throws StoreError when the store cannot be opened or read, belongs to another client identifier or protocol version, or
+   * was written by a newer release. The store is closed again then.
+   */
+  static async open(store: SessionStore, options: JournalOptions): Promise<OpenedJournal> {
+    await attempt(store.open(), 'The session store could not be opened')
+    try {
+      const state = await attempt(restoreLog(store, options), 'The session store could not be read')
+      const journal = new DurableJournal(store, state)
+      if (state.isNew) {
+        journal.#open().owner(state.owner)
+        await journal.flush()
+      }
+      return {
+        journal,
+        restored: state.restored,
+        clientId: state.session?.clientId ?? state.owner.clientId,
+        protocolVersion: state.session?.protocolVersion ?? state.owner.protocolVersion,
+        damage: state.damage,
+      }
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  /** Something is recorded that is not in the store yet. */
+  get dirty(): boolean {
+    if (this.#failure !== undefined) return false
+    return this.#writer !== undefined || this.#settledCount > 0 || this.#finished.length > 0
+  }
+
+  /**
+   * Something is recorded on which output may depend: the output must not leave before the next flush. False while
+   * only ends of publications are recorded: if those get lost, the server just hears of a publication again, in the
+   * way that MQTT provides for.
+   */
+  get binding(): boolean {
+    return this.#binding
+  }
+
+  /** Every publication up to this sequence number is in the store. */
+  get storedThrough(): number {
+    return this.#storedThrough
+  }
+
+  /** Why the store can not be written to any more. */
+  get failure(): StoreError | undefined {
+    return this.#failure
+  }
+
+  // ------------------------------------------------------------------------------------------------ Journal
+
+  published(message: OutboundMessage): void {
+    const { sequence } = message
+    if (this.#writer !== undefined && !this.#log.fits(this.#block, sequence)) this.#finish()
+    const writer = this.#open()
+    const before = writer.length
+    writer.publication(message, sequence, message.packetId, 0, false)
+    this.#log.add(this.#block, sequence, message, writer.length - before)
+    this.#lastSequence = sequence
+    this.#binding = true
+    if (writer.length >= BLOCK_BYTES) this.#finish()
+  }
+
+  sent(message: OutboundMessage): void {
+    const writer = this.#open()
+    writer.sent(message.sequence, message.packetId)
+    const interval = message.expiry?.interval ?? -1
+    if (interval >= 0) writer.expiryInterval(message.sequence, interval)
+    this.#released.delete(message)
+    this.#binding = true
+  }
+
+  released(message: OutboundMessage): void {
+    const order = ++this.#releaseOrder
+    this.#open().released(message.sequence, order)
+    this.#released.set(message, order)
+    this.#binding = true
+  }
+
+  settled(message: OutboundMessage): void {
+    const { sequence } = message
+    if (!this.#log.remove(sequence)) return
+    if (message.qos === 2) this.#released.delete(message)
+    if (sequence === this.#settledFirst + this.#settledCount) {
+      this.#settledCount++
+      return
+    }
+    this.#recordSettled()
+    this.#settledFirst = sequence
+    this.#settledCount = 1
+  }
+
+  received(packetId: number): void {
+    this.#open().received(packetId)
+    this.#received.add(packetId)
+    this.#binding = true
+  }
+
+  completed(packetId: number): void {
+    this.#open().completed(packetId)
+    this.#received.delete(packetId)
+    this.#binding = true
+  }
+
+  session(record: SessionRecord): void {
+    this.#open().session(record)
+    this.#session = record
+    this.#binding = true
+  }
+
+  sessionLost(): void {
+    this.#open().sessionLost()
+    this.#received.clear()
+    this.#released.clear()
+    this.#binding = true
+  }
+
+  // ------------------------------------------------------------------------------------------------ writing
+
+  /**
+   * Writes what has been recorded so far; resolves when the store has it.
+   *
+   * @throws StoreError (rejects) when the store failed, now or earlier
+   */
+  flush(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#writing === undefined) return this.#write()
+    this.#next ??= this.#writing.then(() => this.#write())
+    return this.#next
+  }
+
+  /** Writes what is left and closes the store. */
+  async close(): Promise<void> {
+    try {
+      this.#closing = true
+      if (this.#failure === undefined) await this.flush()
+    } finally {
+      await attempt(this.#store.close(), 'The session store could not be closed')
+    }
+  }
+
+  #write(): Promise<void> {
+    // From here on, what is recorded belongs to the next group.
+    this.#next = undefined
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const remove = this.#compact()
+    this.#finish()
+    const blocks = this.#finished
+    const put = this.#finishedBytes
+    if (put.length === 0 && remove.length === 0) return Promise.resolve()
+    this.#finished = []
+    this.#finishedBytes = []
+    this.#binding = false
+    const through = this.#lastSequence
+    const writing = attempt(
+      this.#store.write({ put, remove }),
+      'The session store could not be written',
+    ).then(
+      () => {
+        for (const block of blocks) block.isWritten = true
+        this.#storedThrough = through
+        this.#writing = undefined
+      },
+      (error: StoreError) => {
+        this.#failure = error
+        this.#binding = false
+        throw error
+      },
+    )
+    this.#writing = writing
+    return writing
+  }
+
+  /** The writer to record with. */
+  #open(): BlockWriter {
+    this.#writer ??= new BlockWriter(this.#capacity)
+    return this.#writer
+  }
+
+  #recordSettled(): void {
+    if (this.#settledCount > 0) this.#open().settled(this.#settledFirst, this.#settledCount)
+    this.#settledCount = 0
+  }
+
+  #finish(): void {
+    this.#recordSettled()
+    const writer = this.#writer
+    if (writer === undefined) return
+    const bytes = writer.finish()
+    const block = this.#block
+    block.position = ++this.#position
+    block.size = bytes.length
+    this.#log.push(block)
+    this.#finished.push(block)
+    this.#finishedBytes.push({ position: block.position, bytes })
+    // Half as much again as the last one took, so that a steady load grows no buffers.
+    this.#capacity = Math.min(
+      Math.max(1024, bytes.length + (bytes.length >> 1)),
+      BLOCK_BYTES + (BLOCK_BYTES >> 3),
+    )
+    this.#writer = undefined
+    this.#block = new LogBlock()
+  }
+
+  /**
+   * Positions at the front of the log that are no longer needed, if they are many enough. Records first what must not be
+   * lost with them: the state of the session, and publications that hold up too much.
+   */
+  #compact(): number[] {
+    const log = this.#log
+    const bytes = this.#closing ? CLOSING_BYTES : CUT_BYTES
+    const blocks = this.#closing ? 2 : CUT_BLOCKS
+    if (log.totalBytes - log.liveBytes > log.liveBytes + SLACK_BYTES) this.#moveFront()
+    let count = 0
+    let size = 0
+    for (const block of log.blocks) {
+      if (block.live > 0 || !block.isWritten) break
+      count++
+      size += block.size
+    }
+    if (count === 0 || (size < bytes && count < blocks)) return []
+    const writer = this.#open()
+    writer.owner(this.#owner)
+    if (this.#session !== undefined) writer.session(this.#session)
+    writer.receivedSet(this.#received)
+    return log.cut(count)
+  }
+
+  /** Records unfinished publications of the oldest blocks anew, so that those can go. */
+  #moveFront(): void {
+    let moved = 0
+    for (const block of this.#log.blocks) {
+      if (!block.isWritten || moved >= MOVE_BYTES) return
+      if (block.live === 0) continue
+      const messages = [...block.slots, ...block.moved.values()]
+      // What is in the store alone waits to be sent: it will be read soon, and is not in the way for long.
+      if (messages.includes(SPILLED)) return
+      for (const message of messages) {
+        if (message !== undefined && message !== SPILLED) moved += this.#move(message)
+      }
+    }
+  }
+
+  #move(message: OutboundMessage): number {
+    const writer = this.#open()
+    const before = writer.length
+    const { sequence } = message
+    writer.publication(message, sequence, message.packetId, this.#released.get(message) ?? 0, true)
+    const bytes = writer.length - before
+    this.#log.move(this.#block, sequence, message, bytes)
+    if (writer.length >= BLOCK_BYTES) this.#finish()
+    return bytes
+  }
+}
+
+async function attempt<T>(work: Promise<T>, what: string): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause
+    throw new StoreError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
