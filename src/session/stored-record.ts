@@ -578,7 +578,7 @@ function checkBlockHeader(view: DataView): boolean {
   if (magic !== MAGIC_LOG || (view.getUint32(4) & 0xff_ffff) !== headerCheck(magic, version)) return false
   if (version > FORMAT_VERSION) {
     throw new StoreError(
-      `The session store was written by a newer release of mqtt-await (format ${version}; this one reads up to ${FORMAT_VERSION}): upgrade, or use another store`,
+      `The session store was written by a newer release of this library (format ${version}; this one reads up to ${FORMAT_VERSION}): upgrade, or use another store`,
       { code: 'ERR_MQTT_STORE_FORMAT' },
     )
   }
