@@ -181,10 +181,10 @@ export class Driver implements SessionSink, PublicationHost {
     else if (this.session.output.length >= EAGER_FLUSH) this.#flush()
   }
 
-  /** Settles a publication that was not taken, when its caller has had the time to ask for its promises. */
+  /** Settles a publication that was not taken, or was taken out again. */
   refuse(message: OutgoingPublication, error: MqttError): void {
-    this.#inbox.push(() => message.fail(error))
-    this.#after()
+    this.#counters.publishFailures++
+    message.fail(error)
   }
 
   subscribe(command: SubscribeCommand): void {
@@ -304,8 +304,10 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   publishFailed(publication: OutgoingPublication, error: unknown): void {
-    this.#inbox.push(() => this.#owner.onPublishFailed(publication, error))
-    this.#after()
+    // Whoever got the publication just now has the rest of this turn to ask for its promises.
+    this.tell(() => {
+      if (!publication.isObserved) this.#owner.onPublishFailed(publication, error)
+    })
   }
 
   // ------------------------------------------------------------------------------------------------ transport
@@ -366,6 +368,7 @@ export class Driver implements SessionSink, PublicationHost {
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
     this.#progressAt = this.#now
     const publication = message as OutgoingPublication
+    if (outcome instanceof Error) this.#counters.publishFailures++
     // What fails inside publish() is thrown there.
     if (message === this.#publishing && outcome instanceof Error) publication.fail(outcome, true)
     else publication.settle(outcome)

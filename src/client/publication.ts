@@ -66,7 +66,7 @@ export interface PublicationHost {
   whenStored(publication: OutgoingPublication): Promise<void>
   /** Takes it out of the outbox: false if it is on the wire. The publication settles itself. */
   cancel(publication: OutgoingPublication): boolean
-  /** A failure that no promise carries. */
+  /** A failure that no promise carries so far: told later if nobody has asked by then (`isObserved`). */
   publishFailed(publication: OutgoingPublication, error: unknown): void
 }
 
@@ -155,6 +155,11 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
       this.#acked = outcome === SUCCESS ? RESOLVED_OUTCOME : Promise.resolve(outcome)
     }
     return this.#acked
+  }
+
+  /** Somebody has asked for a promise that carries a failure; internal. */
+  get isObserved(): boolean {
+    return this.#acked !== undefined || this.#extras?.sent !== undefined
   }
 
   /** What it failed with, once it has; internal. */
