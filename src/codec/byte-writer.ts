@@ -140,7 +140,8 @@ export class ByteWriter {
 
   /** Binary Data: two bytes of length first. [MQTT 5.0 §1.5.6] */
   binary(value: unknown, path: string): void {
-    if (!(value instanceof Uint8Array)) throw refusal(path, 'a Uint8Array', value)
+    // Not what it is: it may be a password.
+    if (!(value instanceof Uint8Array)) throw refusal(path, 'a Uint8Array', typeof value)
     if (value.length > 65_535)
       throw refusal(path, 'at most 65,535 bytes [MQTT 5.0 §1.5.6]', `${value.length} bytes`)
     this.u16(value.length)

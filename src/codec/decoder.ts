@@ -45,6 +45,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   readonly #reader = new ByteReader()
   /** Chunks not begun. */
   readonly #queue: Uint8Array[] = []
+  /** The first of them; `shift` would be quadratic. */
+  #queueHead = 0
   #chunk: Uint8Array = NONE
   #position = 0
   /** A packet that spans chunks. */
@@ -70,7 +72,9 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Bytes of an unfinished packet, or not decoded yet. */
   get bufferedBytes(): number {
     let bytes = this.#frame.length + this.#chunk.length - this.#position
-    for (const chunk of this.#queue) bytes += chunk.length
+    for (let index = this.#queueHead; index < this.#queue.length; index++) {
+      bytes += this.#queue[index]?.length ?? 0
+    }
     return bytes
   }
 
@@ -95,7 +99,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       return this.#next()
     } catch (error) {
       this.#failure = error
-      this.#queue.length = 0
+      this.#queue.length = this.#queueHead = 0
       throw error
     }
   }
@@ -106,7 +110,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       const start = this.#position
       const available = chunk.length - start
       if (available === 0) {
-        const next = this.#queue.shift()
+        const next = this.#takeWaiting()
         // An idle decoder holds no chunk.
         this.#chunk = next ?? NONE
         this.#position = 0
@@ -135,6 +139,13 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
         }
       }
     }
+  }
+
+  #takeWaiting(): Uint8Array | undefined {
+    const chunk = this.#queue[this.#queueHead]
+    if (chunk !== undefined) this.#queueHead++
+    if (this.#queueHead === this.#queue.length) this.#queue.length = this.#queueHead = 0
+    return chunk
   }
 
   /** Adds to the frame what belongs to it, byte by byte until its size is known; returns where the rest begins. */
