@@ -756,7 +756,8 @@ export class Client implements AsyncDisposable {
   }
 
   #expiry(seconds: number): MessageExpiry {
-    const now = this.#clock.now()
+    // The session's time, or the interval on the wire would be a second too long.
+    const now = this.#driver.turnNow()
     const endsAt = now + seconds * 1000
     return new MessageExpiry(Math.min(endsAt, now + this.#options.queue.maxAgeMs), endsAt)
   }

@@ -175,7 +175,7 @@ export class Driver implements SessionSink, PublicationHost {
     }
     this.#publishing = message
     // The clock is read once per turn: what is published in between shares its time.
-    this.session.publish(message, this.#turnScheduled ? this.#now : this.#tick())
+    this.session.publish(message, this.turnNow())
     this.#publishing = undefined
     if (!this.#turnScheduled) this.#after()
     else if (this.session.output.length >= EAGER_FLUSH) this.#flush()
@@ -400,6 +400,11 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   // ------------------------------------------------------------------------------------------------ the rhythm
+
+  /** The time that the present turn reckons with: it does not move within one. */
+  turnNow(): number {
+    return this.#turnScheduled ? this.#now : this.#tick()
+  }
 
   #tick(): number {
     this.#now = this.#clock.now()

@@ -310,7 +310,8 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
 
 /** @throws OptionsError */
 export function checkHandleOptions(options: HandleOptions<never>): void {
-  const { concurrency = 1, ordered = 'none', share, onError } = options
+  const { concurrency = 1, ordered = 'none', share, onError, retry } = options
+  resolveRetry(retry)
   if (!(concurrency >= 1) || (!Number.isInteger(concurrency) && concurrency !== Number.POSITIVE_INFINITY)) {
     throw wrong('concurrency', 'a positive integer', concurrency)
   }

@@ -34,6 +34,8 @@ export class ScriptedBroker {
   connack: Partial<PacketOf<'connack'>> = {}
   /** SUBACK reason codes; `undefined` = none is sent. */
   suback: ((packet: SubscribePacket) => readonly number[] | undefined) | undefined
+  /** Reason code of PUBACK. */
+  puback: (packet: PacketOf<'publish'>) => number = () => 0
   #peer: Transport | undefined
   #nextId = 0
   readonly #waiting: {
@@ -170,7 +172,9 @@ export class ScriptedBroker {
         })
         return
       case 'publish':
-        if (packet.qos === 1) this.send({ type: 'puback', packetId: packet.packetId, reasonCode: 0 })
+        if (packet.qos === 1) {
+          this.send({ type: 'puback', packetId: packet.packetId, reasonCode: this.puback(packet) })
+        }
         if (packet.qos === 2) this.send({ type: 'pubrec', packetId: packet.packetId, reasonCode: 0 })
         return
       case 'pubrec':
