@@ -48,6 +48,7 @@ import type { SchemaOutput, StandardSchema } from './schema.ts'
 import type { ClientState, ClosedInfo, DisconnectReport, StateChange } from './state.ts'
 import { StateStream } from './state-stream.ts'
 import { type ClientStats, type Counters, newCounters } from './stats.ts'
+import { StoredSession } from './stored-session.ts'
 import type { FilterOutcome, Subscription, SubscriptionOptions } from './subscription.ts'
 import type { TypedTopic } from './typed-topic.ts'
 import { type UserPropertiesInput, userPropertyPairs } from './user-properties.ts'
@@ -102,6 +103,7 @@ export class Client implements AsyncDisposable {
   readonly #streams: Set<StateStream> = new Set()
   readonly #queueIsBounded: boolean
   readonly #plainAlias: number
+  readonly #stored: StoredSession | undefined
   #lastError: MqttError | undefined = undefined
   #checkedOptions: PublishOptions | undefined = undefined
   #traced = false
@@ -131,8 +133,12 @@ export class Client implements AsyncDisposable {
       clock,
       parts.driver,
       this.#counters,
-      false,
+      resolved.store !== undefined,
     )
+    this.#stored =
+      resolved.store === undefined
+        ? undefined
+        : new StoredSession(resolved.store, resolved, this.#driver, this.#plainAlias, parts.host.report)
     this.#lifecycle = new Lifecycle(parts.lifecycle, this.#driver, given, resolved)
     this.#router = new MessageRouter(parts.host)
     this.#pressure = new ProducerPressure(this.#driver.session, () => this.#driver.congested)
@@ -526,8 +532,8 @@ export class Client implements AsyncDisposable {
         client.#leaving = true
       },
       ended: (info, error) => client.#ended(info, error),
-      beforeFirstAttempt: async () => {},
-      afterEnd: async () => {},
+      beforeFirstAttempt: async () => client.#stored?.open(),
+      afterEnd: async () => client.#stored?.close(),
     }
     const host: ClientHost = {
       clock: client.#clock,

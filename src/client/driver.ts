@@ -138,6 +138,11 @@ export class Driver implements SessionSink, PublicationHost {
     return this.#gate === undefined ? NEVER : (this.#gate.journal?.storedThrough ?? 0)
   }
 
+  /** What is unfinished is in a store, and will be taken up by the next client that opens it. */
+  get keepsSession(): boolean {
+    return this.#gate?.journal !== undefined && this.#storeFailure === undefined
+  }
+
   get congested(): boolean {
     return this.#congested
   }
@@ -460,10 +465,12 @@ export class Driver implements SessionSink, PublicationHost {
 
   #store(journal: DurableJournal, link: Link | undefined, output: ByteWriter): void {
     const chunks = journal.binding && !output.isEmpty ? output.take() : []
-    this.#storing = journal.binding
+    const { binding } = journal
+    if (binding) this.#storing = true
     journal.flush().then(
       () => {
-        this.#storing = false
+        // A flush that nothing waits for may end while one is under way for which output is held back.
+        if (binding) this.#storing = false
         this.#tick()
         if (chunks.length > 0) this.#write(link, chunks)
         this.#settleStored(journal.storedThrough)

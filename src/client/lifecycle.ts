@@ -6,6 +6,7 @@ import {
   MqttError,
   OptionsError,
   ProtocolError,
+  StoreError,
   TimeoutError,
 } from '../errors.ts'
 import type { DisconnectRequest } from '../session/command.ts'
@@ -31,6 +32,14 @@ import {
   type StateChange,
 } from './state.ts'
 
+/** Whose session is in a store. */
+export interface SessionIdentity {
+  /** Empty = not known yet. */
+  readonly clientId: string
+  /** 0 = not known yet. */
+  readonly protocolVersion: ProtocolVersion | 0
+}
+
 /** What the life cycle tells its client. */
 export interface LifecycleOwner {
   readonly clock: Clock
@@ -43,8 +52,8 @@ export interface LifecycleOwner {
   reconnecting(attempt: number, delayMs: number, cause: MqttError): void
   /** Nothing will happen any more. Called once; `error` is what everything that still waits gets. */
   ended(info: ClosedInfo, error: MqttError): void
-  /** Opens what has to be opened before the first attempt: the store. */
-  beforeFirstAttempt(): Promise<void>
+  /** Opens what has to be opened before the first attempt: the store. Answers whose session it holds. */
+  beforeFirstAttempt(): Promise<SessionIdentity | undefined>
   /** A failure that no promise carries. */
   report(error: MqttError): void
   /** Lets handlers finish what they have; takes no more work. */
@@ -81,7 +90,7 @@ export class Lifecycle {
   readonly #driver: Driver
   readonly #given: ClientOptions
   readonly #options: ResolvedOptions
-  readonly #clientId: string
+  #clientId: string
   #state: ClientState = 'idle'
   #info: ConnectionInfo | undefined = undefined
   #run: AbortController | undefined = undefined
@@ -406,7 +415,7 @@ export class Lifecycle {
   #judge(error: MqttError): number | 'end' | 'give up' {
     const { reconnect, connectOptions, reasonCodes } = this.#options
     if (this.#fallBack(error) || this.#followReference(error)) return 0
-    if (error instanceof OptionsError) return 'end'
+    if (error instanceof OptionsError || error instanceof StoreError) return 'end'
     if (error instanceof ConnectError && error.reasonCode !== undefined) {
       const verdict = classOf('connack', error.reasonCode, reasonCodes)
       if (verdict === 'fatal') return 'end'
@@ -500,7 +509,18 @@ export class Lifecycle {
 
   // ------------------------------------------------------------------------------------------------ one attempt
 
+  /** Once, and without a deadline: a large store takes its time. */
+  async #prepare(signal: AbortSignal): Promise<void> {
+    if (this.#prepared) return
+    const session = await this.#owner.beforeFirstAttempt()
+    this.#prepared = true
+    if (session !== undefined && session.clientId !== '') this.#clientId = session.clientId
+    if (session !== undefined && session.protocolVersion !== 0) this.#version = session.protocolVersion
+    signal.throwIfAborted()
+  }
+
   async #attempt(cause: MqttError | undefined, outer: AbortSignal): Promise<void> {
+    await this.#prepare(outer)
     const abort = new AbortController()
     const { signal } = abort
     const stop = onAbort(outer, (reason) => abort.abort(reason))
@@ -518,11 +538,6 @@ export class Lifecycle {
             connectTimeoutMs,
           )
     try {
-      if (!this.#prepared) {
-        await this.#owner.beforeFirstAttempt()
-        this.#prepared = true
-        signal.throwIfAborted()
-      }
       const options = await untilAborted(this.#optionsFor(cause, signal), signal)
       this.#current = options
       const endpoint = this.#nextServer(options)
@@ -677,7 +692,7 @@ export class Lifecycle {
     this.#handshake = undefined
     this.endedWith = error
     const { queuedMessages, inFlight, unacknowledged } = this.#driver.session
-    const keptIn = 'nowhere'
+    const keptIn = this.#driver.keepsSession ? 'store' : 'nowhere'
     this.left = Object.freeze({ queuedMessages, inFlight, unacknowledged, keptIn })
     this.#set('closed', info.error)
     this.#giveUpWork?.()

@@ -42,6 +42,12 @@ const qos = oneOf(0, 1, 2)
 const payloadFormat = oneOf('utf8', 'bytes')
 const reasonClasses = z.record(text, oneOf('fatal', 'retry', 'refresh'), 'an object: reason code to class')
 
+function isStore(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const store = value as Record<string, unknown>
+  return ['open', 'load', 'write', 'close'].every((method) => typeof store[method] === 'function')
+}
+
 function group(shape: Record<string, z.ZodMiniType>, expected = 'an object'): z.ZodMiniType {
   const optional = Object.fromEntries(Object.entries(shape).map(([key, schema]) => [key, z.optional(schema)]))
   return z.strictObject(optional, {
@@ -86,7 +92,10 @@ const shape: Record<string, z.ZodMiniType> = {
   resubscribe: flag,
   maxInflight: integer(1, 0xffff),
   autoTopicAlias: flag,
-  store: object,
+  store: z.custom(
+    isStore,
+    'a SessionStore: levelStore(...), memoryStore(), or an object with open, load, write and close',
+  ),
   authenticator: object,
   connectTimeoutMs: durationMs,
   ackTimeoutMs: durationMs,

@@ -7,6 +7,7 @@ import type {
   WillProperties,
 } from '../codec/packet.ts'
 import { type MqttError, OptionsError } from '../errors.ts'
+import type { SessionStore } from '../store/store.ts'
 import { checkTopicName } from '../topic/topic-name.ts'
 import type { CustomTransport } from '../transport/custom.ts'
 import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts'
@@ -133,6 +134,11 @@ export interface ClientOptions {
   readonly resubscribe?: boolean | undefined
   /** QoS 1 and 2 publications in flight, below the server's Receive Maximum. @default 65,535 on 5.0, 20 on 3.x */
   readonly maxInflight?: number | undefined
+  /**
+   * Keeps the session beyond this process: `levelStore()`, `memoryStore()` (`mqtt-await/store`), or one of your own. It is opened by
+   * `connect()` and closed when the client has ended. A publication is stored before it is sent. @default none
+   */
+  readonly store?: SessionStore | undefined
   /** Use Topic Aliases for all publications, within the server's maximum. @default false */
   readonly autoTopicAlias?: boolean | undefined
   readonly authenticator?: Authenticator | undefined
@@ -191,6 +197,7 @@ export interface ResolvedOptions {
   readonly onSessionLost: 'reject' | 'republish'
   readonly resubscribe: boolean
   readonly maxInflight: number | undefined
+  readonly store: SessionStore | undefined
   readonly autoTopicAlias: boolean
   readonly authenticator: Authenticator | undefined
   readonly connectTimeoutMs: number
@@ -207,6 +214,9 @@ export interface ResolvedOptions {
   readonly queue: { readonly [K in keyof QueueOptions]-?: NonNullable<QueueOptions[K]> }
   readonly log: LogHook | undefined
 }
+
+/** Session Expiry Interval of a session that does not expire. */
+const FOREVER = 0xffff_ffff
 
 const RECONNECT: Backoff = {
   minDelayMs: 500,
@@ -248,7 +258,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   const { tls, websocket, socket } = options
   checkTransportOptions({ tls, websocket, socket })
   const version = options.protocolVersion ?? 5
-  const sessionExpiryInterval = options.sessionExpiryInterval ?? 0
+  const sessionExpiryInterval = options.sessionExpiryInterval ?? (options.store === undefined ? 0 : FOREVER)
   const servers = (options.servers ?? (options.url === undefined ? [] : [options.url])).map((server) =>
     parseEndpoint(server),
   )
@@ -285,6 +295,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     onSessionLost: options.onSessionLost ?? 'reject',
     resubscribe: options.resubscribe ?? true,
     maxInflight: options.maxInflight,
+    store: options.store,
     autoTopicAlias: options.autoTopicAlias ?? false,
     authenticator: options.authenticator,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,

@@ -75,6 +75,7 @@ export class DurableJournal implements Journal {
   #next: Promise<void> | undefined
   #failure: StoreError | undefined
   #closing = false
+  #isClosed = false
   #storedThrough: number
 
   private constructor(store: SessionStore, state: Awaited<ReturnType<typeof restoreLog>>) {
@@ -120,7 +121,7 @@ export class DurableJournal implements Journal {
 
   /** Something is recorded that is not in the store yet. */
   get dirty(): boolean {
-    if (this.#failure !== undefined) return false
+    if (this.#failure !== undefined || this.#isClosed) return false
     return this.#writer !== undefined || this.#settledCount > 0 || this.#finished.length > 0
   }
 
@@ -130,7 +131,7 @@ export class DurableJournal implements Journal {
    * way that MQTT provides for.
    */
   get binding(): boolean {
-    return this.#binding
+    return this.#binding && !this.#isClosed
   }
 
   /** Every publication up to this sequence number is in the store. */
@@ -219,18 +220,21 @@ export class DurableJournal implements Journal {
    * @throws StoreError (rejects) when the store failed, now or earlier
    */
   flush(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#writing === undefined) return this.#write()
     this.#next ??= this.#writing.then(() => this.#write())
     return this.#next
   }
 
-  /** Writes what is left and closes the store. */
+  /** Writes what is left and closes the store. What is recorded after that is nobody's concern. */
   async close(): Promise<void> {
+    if (this.#closing) return
     try {
       this.#closing = true
       if (this.#failure === undefined) await this.flush()
     } finally {
+      this.#isClosed = true
       await attempt(this.#store.close(), 'The session store could not be closed')
     }
   }

@@ -1,0 +1,92 @@
+import { StoreError } from '../errors.ts'
+import { MessageExpiry, type OutboundMessage } from '../session/outbound-message.ts'
+import type { PublicationFields } from '../session/stored-record.ts'
+import type { SessionStore } from '../store/store.ts'
+import type { Driver } from './driver.ts'
+import type { SessionIdentity } from './lifecycle.ts'
+import type { ResolvedOptions } from './options.ts'
+import { OutgoingPublication } from './publication.ts'
+
+/** The store of a client: opened before its first connection, closed after its last. */
+export class StoredSession {
+  readonly #store: SessionStore
+  readonly #options: ResolvedOptions
+  readonly #driver: Driver
+  readonly #alias: number
+  readonly #report: (error: StoreError) => void
+  #opening: Promise<SessionIdentity> | undefined
+  #close: (() => Promise<void>) | undefined
+  #ended = false
+
+  /**
+   * @param alias - Topic Alias of restored publications: those of the process that is gone were of its connections
+   * @param report - damage that was found, and what goes wrong at closing
+   */
+  constructor(
+    store: SessionStore,
+    options: ResolvedOptions,
+    driver: Driver,
+    alias: number,
+    report: (error: StoreError) => void,
+  ) {
+    this.#store = store
+    this.#options = options
+    this.#driver = driver
+    this.#alias = alias
+    this.#report = report
+  }
+
+  /** Opens the store, once, and gives the driver the session in it. Rejects with `StoreError`. */
+  open(): Promise<SessionIdentity> {
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  /** Writes what is left and closes the store. Never rejects. */
+  async close(): Promise<void> {
+    this.#ended = true
+    // One that is being opened is closed when it is open.
+    await this.#opening?.catch(() => {})
+    const close = this.#close
+    this.#close = undefined
+    await close?.().catch((cause: unknown) => {
+      this.#report(
+        cause instanceof StoreError
+          ? cause
+          : new StoreError('The session store could not be closed', { cause }),
+      )
+    })
+  }
+
+  async #open(): Promise<SessionIdentity> {
+    // Only clients with a store pay for the code that uses it.
+    const { DurableJournal } = await import('../store/durable-journal.ts')
+    const { clientId, protocolVersion, versionFallback } = this.#options
+    const opened = await DurableJournal.open(this.#store, {
+      clientId: clientId ?? '',
+      protocolVersion: versionFallback ? 0 : protocolVersion,
+      createMessage: (fields) => this.#publication(fields),
+    })
+    const { journal } = opened
+    this.#close = () => journal.close()
+    if (!this.#ended) this.#driver.openStore(journal, opened.restored)
+    if (opened.damage !== undefined) this.#report(opened.damage)
+    return { clientId: opened.clientId, protocolVersion: opened.protocolVersion }
+  }
+
+  #publication(fields: PublicationFields): OutboundMessage {
+    const { topic, payload, qos, retain, properties, expiry } = fields
+    const renewed = expiry === undefined ? undefined : new MessageExpiry(expiry.dropAt, expiry.endsAt)
+    if (expiry !== undefined && renewed !== undefined) renewed.interval = expiry.interval
+    return new OutgoingPublication(
+      this.#driver,
+      topic,
+      payload,
+      qos,
+      retain,
+      properties,
+      renewed,
+      this.#alias,
+    )
+  }
+}
