@@ -182,9 +182,9 @@ function pathText(path: readonly PropertyKey[]): string {
 
 /** What was given, without what could be a secret. */
 function describe(value: unknown, path: readonly PropertyKey[]): string {
-  if (value === null) return 'null'
-  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined) return String(value)
+  if (value === null || value === undefined) return String(value)
   if (path.some((key) => typeof key === 'string' && SECRET.test(key))) return `a ${typeof value} (redacted)`
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (typeof value === 'string') {
     const short = value.length > 60 ? `${value.slice(0, 57)}...` : value
     return JSON.stringify(short.replace(/\/\/[^/@]*@/, '//***@'))
