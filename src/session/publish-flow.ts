@@ -338,11 +338,12 @@ export class PublishFlow {
       } else alias = aliases.assign(message.topic)
       omitTopic = aliases.isKnown
     }
-    const interval = message.expiry === undefined ? -1 : this.#expiryInterval(message)
+    const interval = message.expiry === undefined ? -1 : this.#expiryInterval(message, isFirst)
     let written = encodePublish(output, version, message, alias, omitTopic, interval)
+    // The server has not heard of the alias.
+    if (written === 0 && alias > 0 && !omitTopic) aliases?.forget(alias)
     if (written === 0 && alias > 0 && message.topicAlias === 0) {
-      // A new alias makes the packet longer; without it the message may still fit. The server has not heard of the alias.
-      if (!omitTopic) aliases?.forget(alias)
+      // A new alias makes the packet longer; without it the message may still fit.
       alias = 0
       omitTopic = false
       written = encodePublish(output, version, message, alias, omitTopic, interval)
@@ -366,11 +367,21 @@ export class PublishFlow {
     return written
   }
 
-  /** What is left of the Message Expiry Interval at the first sending; from then on it is fixed. [MQTT-4.3.3-7] */
-  #expiryInterval(message: OutboundMessage): number {
+  /**
+   * What is left of the Message Expiry Interval at the first sending; from then on it is fixed [MQTT-4.3.3-7], until a
+   * lost session makes it a new message.
+   */
+  #expiryInterval(message: OutboundMessage, isFirst: boolean): number {
     const { expiry } = message
-    if (expiry === undefined || expiry.endsAt === NEVER) return -1
-    if (expiry.interval < 0) expiry.interval = Math.max(0, Math.ceil((expiry.endsAt - this.#now) / 1000))
+    if (expiry === undefined) return -1
+    if (expiry.endsAt === NEVER) {
+      // It only tells that the message has been sent.
+      expiry.interval = 0
+      return -1
+    }
+    if (isFirst || expiry.interval < 0) {
+      expiry.interval = Math.max(0, Math.ceil((expiry.endsAt - this.#now) / 1000))
+    }
     return expiry.interval
   }
 

@@ -89,7 +89,14 @@ export function sessionLostWith(message: OutboundMessage): SessionLostError {
   )
 }
 
-export function expired(message: OutboundMessage): PublishError {
+export function expired(message: OutboundMessage): PublishError | SessionLostError {
+  // Written before, on a session that the server has lost since: nobody knows whether it arrived.
+  if ((message.expiry?.interval ?? -1) >= 0) {
+    return new SessionLostError(
+      `The publication to "${message.topic}" expired before it could be sent again, after the server had lost the session; ` +
+        'it may or may not have been delivered',
+    )
+  }
   return new PublishError(`Not published to "${message.topic}": it expired while it waited to be sent`, {
     code: 'ERR_MQTT_MESSAGE_EXPIRED',
     topic: message.topic,

@@ -201,6 +201,7 @@ export class Ledger {
   /** @param lives - whether the broker's session that this delivery was queued for is still there */
   finish(lives: (delivery: Delivery) => boolean): void {
     for (const entry of this.outbound) {
+      if (entry.isAbandoned) continue
       if (entry.settled !== 1)
         this.#report('settled once', `${describe(entry)} was settled ${entry.settled} times`)
       const { outcome } = entry

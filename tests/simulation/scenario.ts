@@ -26,7 +26,7 @@ export function drawScenario(random: SeededRandom): Scenario {
   const five = version === 5
   const authenticates = five && random.chance(0.15)
   const connect = drawConnect(random, version, authenticates)
-  const broker = drawBroker(random, five, authenticates)
+  const broker = drawBroker(random, version, authenticates)
   return {
     version,
     connect: withAcceptableWill(connect, broker),
@@ -83,14 +83,20 @@ function drawConnect(random: SeededRandom, version: ProtocolVersion, authenticat
   }
 }
 
-function drawBroker(random: SeededRandom, five: boolean, authenticates: boolean): ModelBrokerOptions {
+function drawBroker(
+  random: SeededRandom,
+  version: ProtocolVersion,
+  authenticates: boolean,
+): ModelBrokerOptions {
+  const five = version === 5
   const own = random.fork()
   const receiveMaximum = random.pick([undefined, undefined, 1, 1, 2, 3, 10])
   const maximumPacketSize = five && random.chance(0.2) ? random.integer(80, 300) : undefined
   const topicAliasMaximum = random.pick([undefined, undefined, 1, 2, 5, 100])
   const serverKeepAlive = random.pick([undefined, undefined, undefined, 0, 1, 20])
   const replyDelay = random.pick([0, 0, 5, 100, 2000])
-  const maximumSessionExpiry = random.chance(0.1) ? 2 : undefined
+  // MQTT 3.1 has no way to tell that a session has gone.
+  const maximumSessionExpiry = version !== 3 && random.chance(0.1) ? 2 : undefined
   return {
     ...(receiveMaximum === undefined ? {} : { receiveMaximum }),
     ...(maximumPacketSize === undefined ? {} : { maximumPacketSize }),

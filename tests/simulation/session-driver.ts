@@ -12,6 +12,8 @@ import type { WireAuditor } from '../support/wire-auditor.ts'
 import type { Scenario } from './scenario.ts'
 import type { SimulatedJournal } from './simulated-journal.ts'
 
+const CONNECT_TIMEOUT_MS = 60_000
+
 /** What the driver tells the simulated application. */
 export interface DriverListener {
   onMessage(message: InboundMessage): void
@@ -40,6 +42,7 @@ export class SessionDriver implements SessionSink {
   #timer: Timer | undefined
   #armedFor = Number.POSITIVE_INFINITY
   #reconnect: Timer | undefined
+  #connectTimer: Timer | undefined
   #flushIsDue = false
   #isOver = false
   #isStopped = false
@@ -115,6 +118,20 @@ export class SessionDriver implements SessionSink {
     }
     this.session.connect(this.#scenario.connect, this.#clock.now())
     this.after()
+    this.#connectTimer?.cancel()
+    this.#connectTimer = this.#clock.setTimer(() => this.#giveUp(link), CONNECT_TIMEOUT_MS)
+  }
+
+  /** No CONNACK has come in time. */
+  #giveUp(link: LinkEnd): void {
+    this.#connectTimer = undefined
+    if (this.#link !== link || this.session.phase === 'online') return
+    this.#link = undefined
+    link.destroy()
+    this.session.transportClosed(new Error('no CONNACK in time'), this.#clock.now())
+    this.after()
+    this.#isOver = false
+    this.#reconnectLater()
   }
 
   /** Stops like a process that dies: nothing is written, nothing is told. */
@@ -122,6 +139,7 @@ export class SessionDriver implements SessionSink {
     this.#isStopped = true
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#connectTimer?.cancel()
     this.#reconnect?.cancel()
     this.#reconnect = undefined
     this.#link?.destroy()
@@ -203,7 +221,10 @@ export class SessionDriver implements SessionSink {
 
   // ------------------------------------------------------------------------------------------------- SessionSink
 
-  onConnected(): void {}
+  onConnected(): void {
+    this.#connectTimer?.cancel()
+    this.#connectTimer = undefined
+  }
 
   onDisconnected(error: MqttError | undefined, _packet: DisconnectPacket | undefined): void {
     this.#isOver = true

@@ -22,6 +22,8 @@ import { Trace } from './trace.ts'
 const CALM_MS = 30 * 60_000
 const FILTERS = ['in/a', 'in/b', 'in/#', 'in/+', 'kept/#', '$share/group/in/a', 'refused/x'] as const
 
+const RIVAL = 'rival'
+
 /** Something that a test breaks on purpose, to see that it is noticed. */
 export interface Sabotage {
   /** Sees each message before it is published. */
@@ -73,6 +75,12 @@ export class SessionLab {
     this.#ledger = new Ledger(report, this.scenario.onSessionLost === 'republish')
     this.#network = new SimulatedBroker(this.#clock, random.fork(), this.scenario.network, {
       ...this.scenario.broker,
+      // A session made by somebody else would be taken for its own by the client, and nobody could tell.
+      authenticate: ({ username, clientId }) => {
+        const session = this.#network.broker.sessions.get(clientId)
+        const isOurs = session !== undefined && session.expiryInterval > 0
+        return username === RIVAL && !isOurs ? 0x87 : 0
+      },
       onAccepted: (message) => {
         if (message.topic.startsWith('out/')) this.#ledger.accepted(message)
       },
@@ -294,7 +302,10 @@ export class SessionLab {
   }
 
   #acknowledge(message: InboundMessage): void {
-    this.#driver.session.acknowledge(message, this.#random.chance(0.05) ? 0x83 : 0)
+    const refuses = this.scenario.version === 5 && this.#random.chance(0.05)
+    // A refusal that gets lost is followed by the message again, as a new one. [MQTT-4.3.3-9]
+    if (refuses) this.#ledger.mayComeAgain(message.qos, message.payload)
+    this.#driver.session.acknowledge(message, refuses ? 0x83 : 0)
     this.#driver.after()
   }
 
@@ -355,6 +366,7 @@ export class SessionLab {
         protocolVersion: connect.protocolVersion,
         cleanStart: false,
         keepAlive: 0,
+        username: RIVAL,
         clientId: this.#driver.session.clientId || CLIENT_ID,
         ...(connect.protocolVersion === 5 ? { properties } : {}),
       }),
@@ -401,6 +413,7 @@ export class SessionLab {
 
   #onMessage(message: InboundMessage): void {
     if (message.topic === 'will') return
+    this.trace.note(`delivered ${numberOf(message.payload)}`)
     this.#ledger.deliver(message.topic, message.qos, message.payload)
     if (message.qos === 0) return
     if (this.#isCalm || this.#random.chance(this.#eagerness)) this.#acknowledge(message)

@@ -8,6 +8,9 @@ export interface LinkListener {
   onClose(cause: Error | undefined): void
 }
 
+/** Of a run of bytes so many at its end come one by one. */
+const SINGLE_BYTES = 200
+
 /** How bad a network is. Probabilities are per use. */
 export interface NetworkFaults {
   /** Milliseconds that a chunk is under way, at least and at most. */
@@ -201,7 +204,10 @@ export class LinkEnd {
 
   #amount(): number {
     if (!this.#random.chance(this.#faults.split)) return this.#arrivingBytes
-    return this.#random.chance(this.#faults.singleByte) ? 1 : this.#random.integer(1, this.#arrivingBytes)
+    // Of a long run only the last bytes come one by one, or a simulation would do nothing else.
+    const isShort = this.#arrivingBytes <= SINGLE_BYTES
+    if (isShort && this.#random.chance(this.#faults.singleByte)) return 1
+    return this.#random.integer(1, this.#arrivingBytes)
   }
 
   #take(amount: number): Uint8Array {

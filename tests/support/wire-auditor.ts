@@ -47,6 +47,8 @@ export class WireAuditor {
   #connackAt = 0
   readonly #counted: Set<number> = new Set()
   #resends: Exchange[] = []
+  /** A resumed session, and nothing new has been sent on this connection yet. */
+  #maySendUnseen = false
   #pubrels: number[] = []
   #pubacks: number[] = []
   #pubrecs: number[] = []
@@ -88,6 +90,7 @@ export class WireAuditor {
     this.#isBroken = false
     this.#counted.clear()
     this.#resends = []
+    this.#maySendUnseen = false
     this.#pubrels = []
     this.#pubacks = []
     this.#pubrecs = []
@@ -227,7 +230,10 @@ export class WireAuditor {
   }
 
   #isNew(packet: PublishPacket, name: string): void {
-    if (packet.dup) this.#report('MQTT-3.3.1-1', `${name} has DUP although it is new`)
+    // What was written to the session's output when the connection ended, and was discarded with it, counts as an
+    // attempt for the client; such messages come right after those that are known here.
+    if (packet.dup && !this.#maySendUnseen) this.#report('MQTT-3.3.1-1', `${name} has DUP although it is new`)
+    if (!packet.dup) this.#maySendUnseen = false
     if (this.#resends.length > 0) {
       this.#report(
         'MQTT-4.6.0-1',
@@ -302,6 +308,7 @@ export class WireAuditor {
     if (packet.sessionPresent || isUntold) {
       this.#resends = [...this.#exchanges.values()].filter((exchange) => !exchange.isReleased)
       this.#pubrels = this.#released.map((exchange) => exchange.packetId)
+      this.#maySendUnseen = true
     } else {
       this.#exchanges.clear()
       this.#released = []

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { runSeed } from './run-seed.ts'
+
+/** Seeds that found something once; each line says what. */
+const FOUND: readonly (readonly [seed: number, what: string])[] = []
+
+const SEEDS = 3000
+/** So that a run shows where it is, and the time limit is one of a part. */
+const PART = 500
+
+test.each(FOUND)('seed %i: %s', (seed) => {
+  runSeed(seed)
+})
+
+test.each(Array.from({ length: SEEDS / PART }, (_, part) => part * PART + 1))(
+  'no rule is broken by the seeds from %i on',
+  { timeout: 120_000 },
+  (first) => {
+    let packets = 0
+    for (let seed = first; seed < first + PART; seed++) packets += runSeed(seed).packets
+    // A simulation in which nothing happens would pass as well.
+    expect(packets).toBeGreaterThan(PART * 50)
+  },
+)
+
+test('the same seed is the same simulation', () => {
+  expect(runSeed(7)).toEqual(runSeed(7))
+})
