@@ -18,6 +18,9 @@ const PROXY_SCHEMES: Readonly<Record<number, string>> = {
   [HTTP]: 'http',
 }
 
+/** Codes with which a WebSocket handshake fails once there is a connection: no HTTP, cut off, or no answer in time. */
+const HANDSHAKE_CODES = /^(?:HPE_|WS_|ECONNRESET$|ETIMEDOUT$)/
+
 /** Headers that the handshake itself is made of. */
 const HANDSHAKE = new Set([
   'upgrade',
@@ -80,7 +83,8 @@ export function transportFactory(settings: Settings): TransportFactory {
 export function networkError(error: unknown, settings: Settings): unknown {
   let cause = error
   while (cause instanceof MqttError && cause.cause !== undefined) cause = cause.cause
-  const isNetworks = typeof (cause as { code?: unknown }).code === 'string' && !(cause instanceof MqttError)
+  const { code } = cause as { code?: unknown }
+  const isNetworks = typeof code === 'string' && !(cause instanceof MqttError) && !HANDSHAKE_CODES.test(code)
   if (settings.transport !== 'websockets' || isNetworks) return cause
   const text = cause instanceof Error ? cause.message : String(cause)
   return new WebsocketConnectionError(`WebSocket handshake error${handshakeFault(text)}`, { cause: error })
