@@ -12,13 +12,17 @@ export class Program {
   errors = ''
   readonly #waiting = new Set<() => void>()
 
-  /** @param path - from the root of the repository */
+  /**
+   * @param path - from the root of the repository
+   * @param loader - arguments of Node before the path; none for plain JavaScript
+   */
   constructor(
     path: string,
     parameters: readonly string[] = [],
     environment: Readonly<Record<string, string>> = {},
+    loader: readonly string[] = ['--import', 'tsx'],
   ) {
-    this.process = spawn(process.execPath, ['--import', 'tsx', path, ...parameters], {
+    this.process = spawn(process.execPath, [...loader, path, ...parameters], {
       cwd: root,
       env: { ...process.env, ...environment, TSX_TSCONFIG_PATH: 'tests/tsconfig.json' },
       stdio: ['ignore', 'pipe', 'pipe'],
