@@ -45,9 +45,9 @@ export class MqttError extends Error {
     this.userProperties = details.userProperties
   }
 
-  static {
-    // On the prototype, so that it is neither an own property in logs nor lost to minifiers.
-    nameClass(this, 'MqttError')
+  // On the prototype: neither an own property in logs nor lost to minifiers, and no side effect to bundlers.
+  override get name(): string {
+    return 'MqttError'
   }
 }
 
@@ -72,8 +72,8 @@ export class OptionsError extends MqttError {
     this.received = details.received
   }
 
-  static {
-    nameClass(this, 'OptionsError')
+  override get name(): string {
+    return 'OptionsError'
   }
 }
 
@@ -90,8 +90,8 @@ export class ConnectError extends MqttError {
     this.serverReference = details.serverReference
   }
 
-  static {
-    nameClass(this, 'ConnectError')
+  override get name(): string {
+    return 'ConnectError'
   }
 }
 
@@ -107,8 +107,8 @@ export class ConnectionLostError extends MqttError {
     this.serverReference = details.serverReference
   }
 
-  static {
-    nameClass(this, 'ConnectionLostError')
+  override get name(): string {
+    return 'ConnectionLostError'
   }
 }
 
@@ -138,8 +138,8 @@ export class ProtocolError extends MqttError {
     this.statement = details.statement
   }
 
-  static {
-    nameClass(this, 'ProtocolError')
+  override get name(): string {
+    return 'ProtocolError'
   }
 }
 
@@ -152,8 +152,8 @@ export class PublishError extends MqttError {
     this.topic = details.topic
   }
 
-  static {
-    nameClass(this, 'PublishError')
+  override get name(): string {
+    return 'PublishError'
   }
 }
 
@@ -166,8 +166,8 @@ export class SubscribeError extends MqttError {
     this.filter = details.filter
   }
 
-  static {
-    nameClass(this, 'SubscribeError')
+  override get name(): string {
+    return 'SubscribeError'
   }
 }
 
@@ -180,8 +180,8 @@ export class UnsubscribeError extends MqttError {
     this.filter = details.filter
   }
 
-  static {
-    nameClass(this, 'UnsubscribeError')
+  override get name(): string {
+    return 'UnsubscribeError'
   }
 }
 
@@ -191,8 +191,8 @@ export class TimeoutError extends MqttError {
     super(message, { code: 'ERR_MQTT_TIMEOUT', ...details })
   }
 
-  static {
-    nameClass(this, 'TimeoutError')
+  override get name(): string {
+    return 'TimeoutError'
   }
 }
 
@@ -202,8 +202,8 @@ export class SessionLostError extends MqttError {
     super(message, { code: 'ERR_MQTT_SESSION_LOST', ...details })
   }
 
-  static {
-    nameClass(this, 'SessionLostError')
+  override get name(): string {
+    return 'SessionLostError'
   }
 }
 
@@ -213,8 +213,8 @@ export class QueueFullError extends MqttError {
     super(message, { code: 'ERR_MQTT_QUEUE_FULL', ...details })
   }
 
-  static {
-    nameClass(this, 'QueueFullError')
+  override get name(): string {
+    return 'QueueFullError'
   }
 }
 
@@ -224,8 +224,8 @@ export class ClosedError extends MqttError {
     super(message, { code: 'ERR_MQTT_CLOSED', ...details })
   }
 
-  static {
-    nameClass(this, 'ClosedError')
+  override get name(): string {
+    return 'ClosedError'
   }
 }
 
@@ -235,11 +235,7 @@ export class StoreError extends MqttError {
     super(message, { code: 'ERR_MQTT_STORE', ...details })
   }
 
-  static {
-    nameClass(this, 'StoreError')
+  override get name(): string {
+    return 'StoreError'
   }
-}
-
-function nameClass(target: { prototype: Error }, name: string): void {
-  Object.defineProperty(target.prototype, 'name', { value: name, configurable: true, writable: true })
 }

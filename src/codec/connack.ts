@@ -3,6 +3,7 @@ import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ConnackPacket, ConnackProperties, ProtocolVersion } from './packet.ts'
 import { PacketType } from './packet-type.ts'
 import { PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { checkReasonCode } from './reason.ts'
 import { isReasonCode, RETURN_CODES } from './reason-code.ts'
 
 /** Reads a CONNACK; 3.x return codes become MQTT 5 reason codes. */
@@ -54,8 +55,8 @@ export function decodeConnack(reader: ByteReader): ConnackPacket {
 export function encodeConnack(writer: ByteWriter, version: ProtocolVersion, packet: ConnackPacket): number {
   const { reasonCode, sessionPresent, properties } = packet
   const code = version === 5 ? reasonCode : RETURN_CODES.indexOf(reasonCode)
-  if (code < 0 || !isReasonCode(PacketType.connack, reasonCode))
-    throw refusal('reasonCode', 'one of CONNACK', reasonCode)
+  if (code < 0) throw refusal('reasonCode', 'one that has a return code in MQTT 3.x', reasonCode)
+  checkReasonCode(writer, PacketType.connack, reasonCode)
   if (sessionPresent && reasonCode !== 0)
     throw refusal('sessionPresent', 'false in a refusal [MQTT-3.2.2-6]', true)
   if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined) {

@@ -218,7 +218,13 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       const required = requiredFlags(type)
       // MQTT 3.1 repeats PUBREL, SUBSCRIBE and UNSUBSCRIBE with DUP.
       if (flags !== required && !(reader.version === 3 && required === 2 && flags === 10)) {
-        throw this.#headerFault(0x81, 'Flags', FLAGS[type] ?? '2.1.3-1', 'are reserved and wrong', 0)
+        throw this.#headerFault(
+          0x81,
+          'Flags',
+          OWN_FLAGS.includes(type) ? `3.${type}.1-1` : '2.1.3-1',
+          'are reserved and wrong',
+          0,
+        )
       }
     }
     if (
@@ -292,14 +298,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
 
 const NONE = new Uint8Array(0)
 
-/** Packets whose flags have a statement of their own. */
-const FLAGS: Readonly<Record<number, string>> = {
-  6: '3.6.1-1',
-  8: '3.8.1-1',
-  10: '3.10.1-1',
-  14: '3.14.1-1',
-  15: '3.15.1-1',
-}
+/** Packets whose flags have a statement of their own: PUBREL, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT, AUTH. */
+const OWN_FLAGS = [6, 8, 10, 14, 15]
 
 export interface DecodeOptions {
   /** Who sends the bytes. @default 'server' */

@@ -251,24 +251,7 @@ function propertyFault(
   what: string,
   at: number,
 ): Error {
-  return reader.fault(code, property.field, SECTION[reader.type] ?? '2.2.2', what, at)
-}
-
-/** Where the rules of a packet's properties stand, by packet type; they have no numbers. */
-const SECTION: Readonly<Record<number, string>> = {
-  1: '3.1.2',
-  2: '3.2.2',
-  3: '3.3.2',
-  4: '3.4.2',
-  5: '3.5.2',
-  6: '3.6.2',
-  7: '3.7.2',
-  8: '3.8.2',
-  9: '3.9.2',
-  10: '3.10.2',
-  11: '3.11.2',
-  14: '3.14.2',
-  15: '3.15.2',
+  return reader.fault(code, property.field, `3.${reader.type}.2`, what, at)
 }
 
 /** `receiveMaximum` as the specification writes it: `Receive Maximum`. */

@@ -2,9 +2,9 @@ import type { ByteReader } from './byte-reader.ts'
 import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ProtocolVersion, SubackPacket, UnsubackPacket } from './packet.ts'
 import { PacketType } from './packet-type.ts'
-import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
-import { readPacketId } from './publish-acks.ts'
-import { isReasonCode } from './reason-code.ts'
+import { PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { readPacketId, writePacketId } from './publish-acks.ts'
+import { checkReasonCode, readReasonCode } from './reason.ts'
 
 export function decodeSuback(reader: ByteReader): SubackPacket {
   const packetId = readPacketId(reader, '3.8.4-2')
@@ -18,10 +18,10 @@ export function decodeSuback(reader: ByteReader): SubackPacket {
 export function readCodes(reader: ByteReader, none: string, undefinedCode: string): number[] {
   const codes: number[] = []
   do {
-    const code = reader.u8('Reason Code', none, 0x82)
+    const code = readReasonCode(reader, reader.position < reader.end ? undefinedCode : none, 0x82)
     // MQTT 3.1.1 §3.9.3: 0, 1, 2 and 0x80. Servers use 0x80 in 3.1 too, which has no failure code.
-    if (!isReasonCode(reader.type, code) || (reader.version !== 5 && code > 0x80)) {
-      throw reader.fault(0x82, 'Reason Code', undefinedCode, 'is not defined for it', reader.position - 1)
+    if (reader.version !== 5 && code > 0x80) {
+      throw reader.fault(0x82, 'Return Code', undefinedCode, 'is not defined for it', reader.position - 1)
     }
     codes.push(code)
   } while (reader.position < reader.end)
@@ -46,13 +46,12 @@ export function writeCodes(
   { packetId, reasonCodes, properties }: SubackPacket | UnsubackPacket,
 ): number {
   writer.begin(type << 4, 8)
-  writer.u16(integer(packetId, 'packetId', 1, 65_535))
+  writePacketId(writer, packetId)
   if (version === 5) writeProperties(writer, PropertyPlace.ack, properties)
   if (reasonCodes.length === 0)
     throw refusal('reasonCodes', 'a code for each Topic Filter [MQTT-3.8.4-6]', 'none')
   for (const code of reasonCodes) {
-    if (!isReasonCode(type, code))
-      throw refusal('reasonCodes', 'codes that the packet may carry [MQTT-3.9.3-2]', code)
+    checkReasonCode(writer, type, code, 'reasonCodes')
     writer.u8(version !== 5 && code > 0x80 ? 0x80 : code)
   }
   return writer.end(8)

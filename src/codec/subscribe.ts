@@ -1,8 +1,8 @@
 import type { ByteReader } from './byte-reader.ts'
 import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ProtocolVersion, QoS, SubscribePacket, SubscriptionRequest } from './packet.ts'
-import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
-import { readPacketId } from './publish-acks.ts'
+import { PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { readPacketId, writePacketId } from './publish-acks.ts'
 import { topicFilterFault } from './topic-rules.ts'
 
 const NO_LOCAL = 4
@@ -65,7 +65,7 @@ export function encodeSubscribe(
   packet: SubscribePacket,
 ): number {
   writer.begin(0x82, 32)
-  writer.u16(integer(packet.packetId, 'packetId', 1, 65_535))
+  writePacketId(writer, packet.packetId)
   if (version === 5) writeProperties(writer, PropertyPlace.subscribe, packet.properties)
   const { filters } = packet
   if (filters.length === 0) throw refusal('filters', 'at least one Topic Filter [MQTT-3.8.3-2]', 'none')

@@ -2,8 +2,8 @@ import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import type { ProtocolVersion, UnsubackPacket } from './packet.ts'
 import { PacketType } from './packet-type.ts'
-import { integer, PropertyPlace, readProperties } from './property.ts'
-import { readPacketId } from './publish-acks.ts'
+import { PropertyPlace, readProperties } from './property.ts'
+import { readPacketId, writePacketId } from './publish-acks.ts'
 import { readCodes, writeCodes } from './suback.ts'
 
 export function decodeUnsuback(reader: ByteReader): UnsubackPacket {
@@ -27,6 +27,6 @@ export function decodeUnsuback(reader: ByteReader): UnsubackPacket {
 export function encodeUnsuback(writer: ByteWriter, version: ProtocolVersion, packet: UnsubackPacket): number {
   if (version === 5) return writeCodes(writer, version, PacketType.unsuback, packet)
   writer.begin(0xb0, 2)
-  writer.u16(integer(packet.packetId, 'packetId', 1, 65_535))
+  writePacketId(writer, packet.packetId)
   return writer.end(2)
 }

@@ -1,8 +1,8 @@
 import type { ByteReader } from './byte-reader.ts'
 import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ProtocolVersion, UnsubscribePacket } from './packet.ts'
-import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
-import { readPacketId } from './publish-acks.ts'
+import { PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { readPacketId, writePacketId } from './publish-acks.ts'
 import { readFilter, writeFilter } from './subscribe.ts'
 
 export function decodeUnsubscribe(reader: ByteReader): UnsubscribePacket {
@@ -28,7 +28,7 @@ export function encodeUnsubscribe(
 ): number {
   const { packetId, filters, properties } = packet
   writer.begin(0xa2, 32)
-  writer.u16(integer(packetId, 'packetId', 1, 65_535))
+  writePacketId(writer, packetId)
   if (version === 5) writeProperties(writer, PropertyPlace.unsubscribe, properties)
   if (filters.length === 0) throw refusal('filters', 'at least one Topic Filter [MQTT-3.10.3-2]', 'none')
   filters.forEach((filter, index) => {

@@ -20,14 +20,16 @@ describe.each(versions)('MQTT %i', (protocolVersion) => {
           expect(decoder.bufferedBytes).toBe(0)
           expect(encode(decoded as Packet, { protocolVersion, from })).toStrictEqual(bytes)
         }),
-        { numRuns: 400 },
+        { numRuns: 200 },
       )
     })
 
     test('a stream of packets does not depend on how it is cut', () => {
       const cuts = fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 })
       fc.assert(
-        fc.property(fc.array(anyPacket(protocolVersion, from), { maxLength: 12 }), cuts, (packets, sizes) => {
+        fc.property(fc.array(anyPacket(protocolVersion, from), { maxLength: 12 }), cuts, (any, sizes) => {
+          // CONNECT comes first or not at all.
+          const packets = any.filter(({ type }, index) => type !== 'connect' || index === 0)
           const writer = new ByteWriter(from)
           for (const packet of packets)
             expect(encodePacket(writer, protocolVersion, packet)).toBeGreaterThan(0)
@@ -47,7 +49,7 @@ describe.each(versions)('MQTT %i', (protocolVersion) => {
             decoded.push(plain(packet))
           expect(decoded).toStrictEqual(packets)
         }),
-        { numRuns: 100 },
+        { numRuns: 40 },
       )
     })
   })
