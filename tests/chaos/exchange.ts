@@ -1,0 +1,102 @@
+import { Client, type ClientOptions } from 'mqtt-await'
+
+export interface ExchangeResult {
+  /** Payloads that were acknowledged to the publisher and never reached the subscriber. */
+  readonly lost: string[]
+  /** QoS 2 payloads that the application got more often than the rules of MQTT 4.3.3 make of what was on the wire. */
+  readonly doubledByClient: string[]
+  /** QoS 2 payloads that the broker sent again as a new message, after PUBREL had ended the first exchange. */
+  readonly sentAgainByBroker: string[]
+  /** Publications that were not acknowledged. */
+  readonly rejected: number
+  readonly publisherConnections: number
+  readonly subscriberConnections: number
+}
+
+/** Takes the receiver's part of MQTT 4.3.3 on the packets alone: what should the application have got? */
+class ReferenceReceiver {
+  readonly deliveries = new Map<string, number>()
+  readonly #held = new Set<number>()
+
+  constructor(client: Client) {
+    client.on('packetreceive', (packet) => {
+      if (packet.type === 'connack' && !packet.sessionPresent) this.#held.clear()
+      else if (packet.type === 'pubrel') this.#held.delete(packet.packetId)
+      else if (packet.type === 'publish' && packet.qos === 2 && !this.#held.has(packet.packetId)) {
+        this.#held.add(packet.packetId)
+        const payload = new TextDecoder().decode(packet.payload)
+        this.deliveries.set(payload, (this.deliveries.get(payload) ?? 0) + 1)
+      }
+    })
+  }
+}
+
+/**
+ * Publishes `count` messages at each of QoS 1 and 2 from one persistent session and takes them in another, until all
+ * have been acknowledged and one that was published after that has arrived. Each client has its own way to the broker.
+ */
+export async function exchange(
+  publisherOptions: ClientOptions,
+  subscriberOptions: ClientOptions,
+  {
+    topic,
+    count,
+    payloadBytes,
+  }: { readonly topic: string; readonly count: number; readonly payloadBytes: number },
+): Promise<ExchangeResult> {
+  const common: ClientOptions = {
+    sessionExpiryInterval: 600,
+    cleanStart: false,
+    keepAlive: 1,
+    connectTimeoutMs: 2_000,
+    reconnect: { minDelayMs: 5, maxDelayMs: 100, initial: true, stableAfterMs: 0 },
+  }
+  const publisher = new Client({ ...common, ...publisherOptions, clientId: `${topic}-publisher` })
+  const subscriber = new Client({ ...common, ...subscriberOptions, clientId: `${topic}-subscriber` })
+  const reference = new ReferenceReceiver(subscriber)
+  const deliveries = new Map<string, number>()
+  try {
+    await Promise.all([publisher.connect(), subscriber.connect()])
+    const subscription = subscriber.messages(`${topic}/#`, { qos: 2 })
+    await subscription.ready
+    const padding = '.'.repeat(payloadBytes)
+    const payloads: string[] = []
+    const acked: Promise<unknown>[] = []
+    for (let index = 0; index < count; index++) {
+      for (const qos of [1, 2] as const) {
+        const payload = `${qos}:${index}:${padding}`
+        payloads.push(payload)
+        acked.push(publisher.publish(`${topic}/${qos}`, payload, { qos }).acked)
+      }
+    }
+    const outcomes = Promise.allSettled(acked).then((settled) => {
+      publisher.publish(`${topic}/end`, 'end', { qos: 2 })
+      return settled
+    })
+    for await (const message of subscription) {
+      const payload = message.text()
+      deliveries.set(payload, (deliveries.get(payload) ?? 0) + 1)
+      if (payload === 'end') break
+    }
+    const settled = await outcomes
+    const label = (payload: string): string => payload.slice(0, payload.lastIndexOf(':'))
+    const doubled = payloads.filter(
+      (payload) => payload.startsWith('2:') && (deliveries.get(payload) ?? 0) > 1,
+    )
+    const isRepeated = (payload: string): boolean => (reference.deliveries.get(payload) ?? 0) > 1
+    return {
+      lost: payloads
+        .filter((payload, index) => settled[index]?.status === 'fulfilled' && !deliveries.has(payload))
+        .map(label),
+      doubledByClient: doubled
+        .filter((payload) => (deliveries.get(payload) ?? 0) > (reference.deliveries.get(payload) ?? 0))
+        .map(label),
+      sentAgainByBroker: doubled.filter(isRepeated).map(label),
+      rejected: settled.filter(({ status }) => status === 'rejected').length,
+      publisherConnections: publisher.stats.connections,
+      subscriberConnections: subscriber.stats.connections,
+    }
+  } finally {
+    await Promise.all([publisher.close(), subscriber.close()])
+  }
+}
