@@ -3,6 +3,8 @@ export type {
   AuthenticationData,
   Authenticator,
 } from './client/authentication/authenticator.ts'
+export { type BearerOptions, type BearerToken, bearerAuthenticator } from './client/authentication/bearer.ts'
+export { type ScramOptions, scramAuthenticator } from './client/authentication/scram.ts'
 export type { ReconnectDelay, ReconnectOptions } from './client/backoff.ts'
 export {
   Client,

@@ -268,6 +268,11 @@ export class Driver implements SessionSink, PublicationHost {
     this.#after()
   }
 
+  /** Ends the turn now: what has happened is told before this returns. Not to be called from within the session. */
+  settleTurn(): void {
+    this.#endTurn()
+  }
+
   /** The client has ended: everything that waits gets this error. */
   fail(error: MqttError): void {
     for (const message of this.#early.splice(0)) message.fail(error)

@@ -18,7 +18,7 @@ import type { TransportOptions } from '../transport/settings.ts'
 import type { OpenContext, Transport } from '../transport/transport.ts'
 import { onAbort, untilAborted } from './abort.ts'
 import { backoffDelay } from './backoff.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import { connectRequest, randomClientId } from './connect-request.ts'
 import { type ConnectionInfo, connectionInfo } from './connection-info.ts'
 import type { Driver } from './driver.ts'
@@ -68,6 +68,8 @@ const MAX_REFRESHES = 3
 const USE_ANOTHER_SERVER = 0x9c
 const SERVER_MOVED = 0x9d
 const UNSUPPORTED_VERSION = 0x84
+/** A token that is handed out expired, or about to, is no reason for a busy loop. */
+const MIN_RENEWAL_MS = 1_000
 /** A transport promises to close in bounded time; this is the bound for those that are not ours. */
 const CLOSE_TIMEOUT_MS = 5_000
 
@@ -118,7 +120,10 @@ export class Lifecycle {
   /** Aborted when the connection is over: what an authenticator does for it is void then. */
   #exchange: AbortController | undefined = undefined
   #reauthentication: Handshake | undefined = undefined
+  #renewal: Timer | undefined = undefined
 
+  /** `close()` has dropped the connection: it is not lost. */
+  #isClosing = false
   #ending: Promise<void> | undefined = undefined
   #drained: (() => void) | undefined = undefined
   #giveUpWork: (() => void) | undefined = undefined
@@ -225,10 +230,12 @@ export class Lifecycle {
 
   /** Ends the client now, without DISCONNECT. */
   close(reason: ClosedInfo['reason'] = 'close', error?: MqttError): Promise<void> {
-    if (this.#state === 'closed') return this.#ending ?? Promise.resolve()
+    if (this.#state === 'closed' || this.#isClosing) return this.#ending ?? this.closed.then(() => {})
     const cause = error ?? new ClosedError('The client was closed')
     this.#run?.abort(cause)
+    this.#isClosing = true
     this.#driver.drop(cause)
+    this.#driver.settleTurn()
     this.#ending = this.#finish({ reason, error }, cause)
     return this.#ending
   }
@@ -291,6 +298,7 @@ export class Lifecycle {
         this.#redirects = 0
         this.#round = []
         handshake.resolve()
+        this.#armRenewal()
         const info = this.#info as ConnectionInfo
         this.#set('connected', undefined)
         this.#owner.connected(info)
@@ -308,9 +316,9 @@ export class Lifecycle {
   }
 
   onReauthenticated(data: Uint8Array | undefined): void {
-    const proven = data === undefined ? Promise.resolve() : this.#continueAuthentication(data)
-    proven.then(
+    this.#finishAuthentication(data).then(
       () => {
+        this.#armRenewal()
         this.#reauthentication?.resolve()
         this.#reauthentication = undefined
       },
@@ -319,6 +327,7 @@ export class Lifecycle {
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+    this.#renewal?.cancel()
     this.#exchange?.abort(error ?? new ClosedError('The connection was closed'))
     this.#exchange = undefined
     this.#reauthentication?.reject(error ?? new ClosedError('The connection was closed'))
@@ -331,7 +340,8 @@ export class Lifecycle {
     }
     if (this.#state !== 'connected' && this.#state !== 'disconnecting') return
     this.#info = undefined
-    this.#owner.disconnected(error, packet)
+    this.#owner.disconnected(this.#isClosing ? undefined : error, packet)
+    if (this.#isClosing) return
     if (this.#state === 'disconnecting') {
       this.#giveUpWork?.()
       return
@@ -542,7 +552,7 @@ export class Lifecycle {
       this.#current = options
       const endpoint = this.#nextServer(options)
       this.#server = endpoint?.description ?? 'the custom transport'
-      const data = await untilAborted(this.#authenticationData(options, signal), signal)
+      const data = await this.#authenticationData(options, signal)
       const request = connectRequest(
         options,
         endpoint,
@@ -609,7 +619,12 @@ export class Lifecycle {
   }
 
   async #authenticationData(options: ResolvedOptions, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    return options.authenticator?.start({ signal })
+    try {
+      return await untilAborted(options.authenticator?.start({ signal }), signal)
+    } catch (cause) {
+      if (signal.aborted) throw cause
+      throw authenticationError(cause)
+    }
   }
 
   /** A transport that comes after the attempt was given up is closed, whoever made it. */
@@ -633,9 +648,32 @@ export class Lifecycle {
   }
 
   /** The data of CONNACK is the server's proof; the authenticator may refuse it. */
-  async #proveServer(connack: ConnackPacket): Promise<void> {
-    const data = connack.properties?.authenticationData
-    if (data !== undefined) await this.#continueAuthentication(data)
+  #proveServer(connack: ConnackPacket): Promise<void> {
+    return this.#finishAuthentication(connack.properties?.authenticationData)
+  }
+
+  async #finishAuthentication(data: Uint8Array | undefined): Promise<void> {
+    const { authenticator } = this.#current
+    const exchange = this.#exchange
+    if (authenticator === undefined || exchange === undefined) return
+    const { signal } = exchange
+    if (authenticator.finish !== undefined) await untilAborted(authenticator.finish(data, { signal }), signal)
+    else if (data !== undefined) await untilAborted(authenticator.continue(data, { signal }), signal)
+  }
+
+  /** Re-authenticates in time, where the authenticator knows when that is. */
+  #armRenewal(): void {
+    this.#renewal?.cancel()
+    const renewAt = this.#current.authenticator?.renewAt?.()
+    if (renewAt === undefined) return
+    const delayMs = Math.max(renewAt - this.#owner.clock.now(), MIN_RENEWAL_MS)
+    this.#renewal = this.#owner.clock.setTimer(() => {
+      if (this.#state !== 'connected') return
+      this.reauthenticate(undefined).catch((error: unknown) => {
+        // A connection that went meanwhile authenticates anew anyway.
+        if (this.#state === 'connected') this.#owner.report(asMqttError(error, 'Could not re-authenticate'))
+      })
+    }, delayMs)
   }
 
   async #continueAuthentication(data: Uint8Array | undefined): Promise<Uint8Array | undefined> {
@@ -675,6 +713,7 @@ export class Lifecycle {
     // close() may have come in between.
     if (this.#state !== 'disconnecting') return
     this.#driver.disconnect(request)
+    this.#driver.settleTurn()
     await this.#finish(
       { reason: 'disconnect', error: undefined },
       new ClosedError('The client was disconnected'),
@@ -728,6 +767,11 @@ function transportOptions(options: ResolvedOptions, protocolVersion: ProtocolVer
   const { tls, websocket, socket, proxy } = options
   const { maximumPacketSize } = options.connectProperties
   return { tls, websocket, socket, proxy, protocolVersion, maximumPacketSize }
+}
+
+function authenticationError(cause: unknown): ConnectError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return new ConnectError(`Authentication failed: ${text}`, { code: 'ERR_MQTT_AUTHENTICATION', cause })
 }
 
 function isEncrypted(endpoint: Endpoint): boolean {

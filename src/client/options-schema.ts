@@ -48,6 +48,12 @@ function isStore(value: unknown): boolean {
   return ['open', 'load', 'write', 'close'].every((method) => typeof store[method] === 'function')
 }
 
+function isAuthenticator(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { method, start, continue: answer } = value as Record<string, unknown>
+  return typeof method === 'string' && typeof start === 'function' && typeof answer === 'function'
+}
+
 function group(shape: Record<string, z.ZodMiniType>, expected = 'an object'): z.ZodMiniType {
   const optional = Object.fromEntries(Object.entries(shape).map(([key, schema]) => [key, z.optional(schema)]))
   return z.strictObject(optional, {
@@ -96,7 +102,7 @@ const shape: Record<string, z.ZodMiniType> = {
     isStore,
     'a SessionStore: levelStore(...), memoryStore(), or an object with open, load, write and close',
   ),
-  authenticator: object,
+  authenticator: z.custom(isAuthenticator, 'an object with method, start and continue'),
   connectTimeoutMs: durationMs,
   ackTimeoutMs: durationMs,
   tls: object,

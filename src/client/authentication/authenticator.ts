@@ -1,6 +1,6 @@
 /** What an authenticator is called with. */
 export interface AuthenticationContext {
-  /** Aborted when the attempt, or the re-authentication, is given up. */
+  /** Aborted when the attempt, or the connection that is re-authenticated, is over. */
   readonly signal: AbortSignal
 }
 
@@ -8,20 +8,24 @@ export interface AuthenticationContext {
 export type AuthenticationData = Uint8Array | undefined
 
 /**
- * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of a client: `start` begins anew
- * each time. An error that it throws or rejects with ends the attempt; the client does not repeat it.
+ * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of one client: `start` begins anew
+ * each time. An error that it throws or rejects with ends the client: the next attempt would fail the same way.
  */
 export interface Authenticator {
   /** Authentication Method, as the server knows it: `SCRAM-SHA-256`. */
   readonly method: string
   /** Data for CONNECT, or for the AUTH that starts a re-authentication. */
   start(context: AuthenticationContext): AuthenticationData | Promise<AuthenticationData>
-  /**
-   * Answers data of the server. It is also called with the data of the packet that ends the exchange (CONNACK, or AUTH with
-   * Success): then the answer is not sent, and throwing rejects the server.
-   */
+  /** Answers data of an AUTH from the server. */
   continue(
     data: AuthenticationData,
     context: AuthenticationContext,
   ): AuthenticationData | Promise<AuthenticationData>
+  /**
+   * The server has accepted, with this data in CONNACK or AUTH: throwing refuses the server, and the connection is dropped.
+   * Without this method, data that came goes to `continue`, whose answer is not sent then.
+   */
+  finish?(data: AuthenticationData, context: AuthenticationContext): void | Promise<void>
+  /** When to re-authenticate on the living connection (milliseconds since the epoch); undefined = not by itself. */
+  renewAt?(): number | undefined
 }

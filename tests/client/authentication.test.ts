@@ -1,0 +1,272 @@
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
+import {
+  type Authenticator,
+  bearerAuthenticator,
+  Client,
+  type MqttError,
+  scramAuthenticator,
+} from 'mqtt-await'
+import type { Packet } from 'mqtt-await/codec'
+import { describe, expect, test } from 'vitest'
+import { saslprep } from '../../src/client/authentication/saslprep.ts'
+import {
+  type Answer,
+  acceptAll,
+  outcomeOf,
+  type ScriptedConnection,
+  ScriptedServer,
+  TestClock,
+} from './scripted-server.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const bytes = (text: string) => encoder.encode(text)
+const text = (data: Uint8Array | undefined) => decoder.decode(data)
+const context = () => ({ signal: new AbortController().signal })
+
+describe('SCRAM', () => {
+  test.each([
+    [
+      'RFC 5802, section 5',
+      'SHA-1',
+      'fyko+d2lbbFgONRv9qkxdawL',
+      'r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096',
+      'c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=',
+      'v=rmF9pqV8S7suAoZWja4dJRkFsKQ=',
+    ],
+    [
+      'RFC 7677, section 3',
+      'SHA-256',
+      'rOprNGfwEbeRWgbNEkqO',
+      'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096',
+      'c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=',
+      'v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=',
+    ],
+  ] as const)('%s', async (_, hash, nonce, serverFirst, clientFinal, serverFinal) => {
+    const scram = scramAuthenticator({ username: 'user', password: 'pencil', hash, nonce: () => nonce })
+    expect(scram.method).toBe(`SCRAM-${hash}`)
+    expect(text(await scram.start(context()))).toBe(`n,,n=user,r=${nonce}`)
+    expect(text(await scram.continue(bytes(serverFirst), context()))).toBe(clientFinal)
+    expect(() => scram.finish?.(bytes(serverFinal), context())).not.toThrow()
+  })
+
+  test.each([
+    ['another nonce', 'r=other,s=QSXCR+Q6sek8bf92,i=4096'],
+    ['a nonce it did not extend', 'r=abc,s=QSXCR+Q6sek8bf92,i=4096'],
+    ['too few iterations', 'r=abcd,s=QSXCR+Q6sek8bf92,i=1'],
+    ['too many iterations', 'r=abcd,s=QSXCR+Q6sek8bf92,i=999999999'],
+    ['an unknown mandatory extension', 'm=x,r=abcd,s=QSXCR+Q6sek8bf92,i=4096'],
+    ['an error', 'e=unknown-user'],
+    ['nothing', ''],
+  ])('refuses a server that sends %s', async (_, serverFirst) => {
+    const scram = scramAuthenticator({ username: 'u', password: 'p', nonce: () => 'abc' })
+    await scram.start(context())
+    await expect(scram.continue(bytes(serverFirst), context())).rejects.toMatchObject({
+      code: 'ERR_MQTT_AUTHENTICATION',
+    })
+  })
+
+  test('user names are escaped and prepared', async () => {
+    const scram = scramAuthenticator({ username: 'a=b,c\u00ad\u2168', password: 'p', nonce: () => 'n' })
+    expect(text(await scram.start(context()))).toBe('n,,n=a=3Db=2CcIX,r=n')
+    expect(saslprep('I\u00adX', 'x')).toBe('IX')
+    expect(saslprep('\u00aa', 'x')).toBe('a')
+    expect(() => saslprep('\u0007', 'x')).toThrow(/RFC 4013/)
+    expect(() => saslprep('\u0627\u0031', 'x')).toThrow(/RFC 4013/)
+  })
+})
+
+/** The server's side of SCRAM, with Node's own functions. */
+class ScramServer {
+  readonly #hash: string
+  readonly #password: string
+  #clientFirstBare = ''
+  #serverFirst = ''
+
+  constructor(hash: string, password: string) {
+    this.#hash = hash
+    this.#password = password
+  }
+
+  first(clientFirst: string): string {
+    this.#clientFirstBare = clientFirst.slice(3)
+    const nonce = /r=(.*)$/.exec(clientFirst)?.[1]
+    this.#serverFirst = `r=${nonce}server,s=${Buffer.from('salt').toString('base64')},i=4096`
+    return this.#serverFirst
+  }
+
+  /** The last message, or undefined for a wrong proof. */
+  final(clientFinal: string): string | undefined {
+    const node = this.#hash.replace('-', '').toLowerCase()
+    const length = createHash(node).digest().length
+    const hmac = (key: Buffer, data: string) => createHmac(node, key).update(data).digest()
+    const salted = pbkdf2Sync(this.#password, 'salt', 4096, length, node)
+    const bare = clientFinal.replace(/,p=.*$/, '')
+    const message = `${this.#clientFirstBare},${this.#serverFirst},${bare}`
+    const clientKey = hmac(salted, 'Client Key')
+    const signature = hmac(createHash(node).update(clientKey).digest(), message)
+    const proof = Buffer.from(clientKey.map((byte, n) => byte ^ (signature[n] ?? 0)))
+    if (proof.toString('base64') !== /p=(.*)$/.exec(clientFinal)?.[1]) return undefined
+    return `v=${hmac(hmac(salted, 'Server Key'), message).toString('base64')}`
+  }
+}
+
+function setup(authenticator: Authenticator, answer: Answer) {
+  const server = new ScriptedServer(answer)
+  const clock = new TestClock()
+  const options = { transport: server.transport, clientId: 'me', keepAlive: 0, authenticator }
+  return { server, clock, client: new Client(options, undefined, clock) }
+}
+
+const auth = (method: string, reasonCode: number, data?: string): Packet => ({
+  type: 'auth',
+  reasonCode,
+  properties: {
+    authenticationMethod: method,
+    ...(data === undefined ? {} : { authenticationData: bytes(data) }),
+  },
+})
+
+const connack = (method: string, data?: string): Packet => ({
+  type: 'connack',
+  sessionPresent: false,
+  reasonCode: 0,
+  properties: {
+    authenticationMethod: method,
+    ...(data === undefined ? {} : { authenticationData: bytes(data) }),
+  },
+})
+
+function scramBroker(hash: string, password: string, forge?: string): Answer {
+  let exchange = new ScramServer(hash, password)
+  let online = false
+  return (packet, connection: ScriptedConnection) => {
+    const method = `SCRAM-${hash}`
+    const data =
+      packet.type === 'connect' || packet.type === 'auth' ? text(packet.properties?.authenticationData) : ''
+    if (packet.type === 'connect' || (packet.type === 'auth' && packet.reasonCode === 0x19)) {
+      online = packet.type === 'auth'
+      exchange = new ScramServer(hash, password)
+      connection.send(auth(method, 0x18, exchange.first(data)))
+    } else if (packet.type === 'auth') {
+      const final = exchange.final(data)
+      if (final === undefined) {
+        connection.send({ type: 'connack', sessionPresent: false, reasonCode: 0x87 })
+        connection.end()
+      } else connection.send(online ? auth(method, 0, final) : connack(method, forge ?? final))
+    } else acceptAll(packet, connection)
+  }
+}
+
+describe('the exchange of a client', () => {
+  test.each(['SHA-1', 'SHA-256', 'SHA-512'] as const)('SCRAM-%s, at CONNECT and again', async (hash) => {
+    const { client } = setup(
+      scramAuthenticator({ username: 'u', password: 'geheim', hash }),
+      scramBroker(hash, 'geheim'),
+    )
+    await client.connect()
+    await client.reauthenticate()
+    expect(client.connected).toBe(true)
+    await client.disconnect()
+  })
+
+  test('a wrong password is refused by the server', async () => {
+    const { client } = setup(
+      scramAuthenticator({ username: 'u', password: 'falsch' }),
+      scramBroker('SHA-256', 'geheim'),
+    )
+    await expect(client.connect()).rejects.toMatchObject({ reasonCode: 0x87 })
+    await client.close()
+  })
+
+  test('a server that does not know the password is refused, for good', async () => {
+    for (const forge of ['v=AAAA', '']) {
+      const { client } = setup(
+        scramAuthenticator({ username: 'u', password: 'geheim' }),
+        scramBroker('SHA-256', 'geheim', forge),
+      )
+      const error = (await client.connect().catch((error: unknown) => error)) as MqttError
+      expect(error.code).toBe('ERR_MQTT_AUTHENTICATION')
+      expect(error.message).not.toContain('geheim')
+      expect(client.state).toBe('closed')
+    }
+  })
+
+  test('a server that skips the exchange is refused', async () => {
+    const { client } = setup(
+      scramAuthenticator({ username: 'u', password: 'geheim' }),
+      (packet, connection) => {
+        if (packet.type === 'connect') connection.send(connack('SCRAM-SHA-256'))
+      },
+    )
+    await expect(client.connect()).rejects.toMatchObject({ code: 'ERR_MQTT_AUTHENTICATION' })
+  })
+
+  test('an authenticator that fails, or hangs, ends the attempt', async () => {
+    const failing = setup(
+      {
+        method: 'X',
+        start: () => {
+          throw new Error('no key')
+        },
+        continue: () => undefined,
+      },
+      acceptAll,
+    )
+    await expect(failing.client.connect()).rejects.toThrow(/no key/)
+    expect(failing.server.opened).toBe(0)
+    expect(failing.client.state).toBe('closed')
+
+    const hanging = setup(
+      { method: 'X', start: () => new Promise(() => {}), continue: () => undefined },
+      acceptAll,
+    )
+    const connecting = hanging.client.connect()
+    connecting.catch(() => {})
+    await hanging.clock.pass(10_000)
+    expect(await outcomeOf(connecting)).toMatchObject({ code: 'ERR_MQTT_TIMEOUT' })
+    await hanging.client.close()
+  })
+
+  test('a bearer token is replaced before it expires, on the same connection', async () => {
+    const tokens: string[] = []
+    const clockHolder: { now?: () => number } = {}
+    const bearer = bearerAuthenticator({
+      renewBeforeMs: 10_000,
+      token: () => ({ token: `t${tokens.length}`, expiresAt: (clockHolder.now?.() ?? 0) + 60_000 }),
+    })
+    const { client, server, clock } = setup(bearer, (packet, connection) => {
+      if (packet.type === 'connect' || packet.type === 'auth')
+        tokens.push(text(packet.properties?.authenticationData))
+      if (packet.type === 'connect') connection.send(connack('OAUTHBEARER'))
+      else if (packet.type === 'auth') connection.send(auth('OAUTHBEARER', 0))
+      else acceptAll(packet, connection)
+    })
+    clockHolder.now = () => clock.now()
+    await client.connect()
+    await clock.pass(125_000)
+    expect(tokens).toEqual(['t0', 't1', 't2'].map((token) => `n,,\x01auth=Bearer ${token}\x01\x01`))
+    expect(server.opened).toBe(1)
+    await client.disconnect()
+    expect(clock.virtual.pending).toBe(0)
+  })
+
+  test('the expiry of a JSON Web Token is read from it; other methods get the token as it is', async () => {
+    const claims = Buffer.from(JSON.stringify({ exp: 2_000_000_000 })).toString('base64url')
+    const bearer = bearerAuthenticator({ method: 'OAUTH2-JWT', token: async () => `h.${claims}.s` })
+    expect(text(await bearer.start(context()))).toBe(`h.${claims}.s`)
+    expect(bearer.renewAt?.()).toBe(2_000_000_000_000 - 60_000)
+    const opaque = bearerAuthenticator({ token: () => 'opaque' })
+    await opaque.start(context())
+    expect(opaque.renewAt?.()).toBeUndefined()
+  })
+
+  test('re-authentication needs a connection and an authenticator', async () => {
+    const server = new ScriptedServer()
+    const client = new Client({ transport: server.transport })
+    await expect(client.reauthenticate()).rejects.toMatchObject({ code: 'ERR_MQTT_NOT_CONNECTED' })
+    await client.connect()
+    await expect(client.reauthenticate()).rejects.toMatchObject({ code: 'ERR_MQTT_OPTIONS' })
+    await client.close()
+  })
+})
