@@ -24,5 +24,5 @@ for await (const job of jobs) {
   done++
 }
 
-const { unfinished } = await client.disconnect({ timeoutMs: 5000 })
-console.log(`${done} jobs done, ${unfinished} results left behind`)
+const left = await client.disconnect({ timeoutMs: 5000 })
+console.log(`${done} jobs done, ${left.queuedMessages + left.inFlight} results left behind`)

@@ -9,6 +9,7 @@ export interface EmbeddedBroker {
 
 export async function startBroker(): Promise<EmbeddedBroker> {
   const aedes = await Aedes.createBroker()
+  mendSessions(aedes)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -23,6 +24,34 @@ export async function startBroker(): Promise<EmbeddedBroker> {
       await new Promise<void>((resolve) => aedes.close(resolve))
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
+  }
+}
+
+/** What aedes keeps of a QoS 2 message that a client has received: the PUBREL it owes. */
+interface Release {
+  readonly messageId: number
+  readonly brokerId?: string
+  readonly brokerCounter?: number
+}
+
+/**
+ * Two mends of the store in memory of aedes 2.0.0-beta.1, both for clients that come back to a session. It tells messages apart by
+ * `brokerId` and `brokerCounter`, which its PUBRELs lack: two of one client are taken for the same, and the message of the second is
+ * sent again. And a message that is acknowledged while the kept ones are being sent again is "no such packet", at which the
+ * connection is closed.
+ */
+function mendSessions(aedes: Aedes): void {
+  const { persistence } = aedes as unknown as {
+    readonly persistence: { outgoingUpdate(client: unknown, packet: Release): Promise<void> }
+  }
+  const update = persistence.outgoingUpdate.bind(persistence)
+  persistence.outgoingUpdate = async (client, packet) => {
+    const told = packet.brokerId === undefined ? { brokerId: 'pubrel', brokerCounter: packet.messageId } : {}
+    try {
+      await update(client, Object.assign(packet, told))
+    } catch (error) {
+      if (!(error instanceof Error && error.message === 'no such packet')) throw error
+    }
   }
 }
 

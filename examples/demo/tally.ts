@@ -27,10 +27,15 @@ export class Tally {
     return sorted[sorted.length >> 1] ?? Number.NaN
   }
 
-  receive(id: string, tookMs: number): void {
-    if (this.#received.has(id)) this.duplicated++
+  /** Whether it is the first time. */
+  receive(id: string, tookMs: number): boolean {
+    if (this.#received.has(id)) {
+      this.duplicated++
+      return false
+    }
     this.#received.add(id)
     this.#roundTripsMs.push(tookMs)
+    return true
   }
 
   get right(): boolean {
