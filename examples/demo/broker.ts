@@ -40,7 +40,7 @@ interface Release {
  * sent again. And a message that is acknowledged while the kept ones are being sent again is "no such packet", at which the
  * connection is closed.
  */
-function mendSessions(aedes: Aedes): void {
+export function mendSessions(aedes: Aedes): void {
   const { persistence } = aedes as unknown as {
     readonly persistence: { outgoingUpdate(client: unknown, packet: Release): Promise<void> }
   }

@@ -75,7 +75,9 @@ describe('examples', () => {
 
   test('graceful-shutdown', async () => {
     const client = new Client(broker.url)
-    onTestFinished(() => client.close())
+    onTestFinished(async () => {
+      await client.close()
+    })
     await client.connect()
     const program = example('graceful-shutdown')
     await program.prints(/ready/)
@@ -97,16 +99,12 @@ describe('examples', () => {
     expect(await success(example('stream-file', [path]))).toBe('5000 lines, every one acknowledged\n')
   })
 
-  test.each(['5', '4'])(
-    'demo, with its own broker, MQTT %s',
-    async (protocol) => {
-      const output = await success(example('demo/main', ['--readings', '200', '--protocol', protocol]))
-      expect(output).toContain('every reading arrived once')
-    },
-    60_000,
-  )
+  test('demo, with its own broker', async () => {
+    const output = await success(example('demo/main', ['--readings', '200']))
+    expect(output).toContain('every reading arrived once')
+  }, 120_000)
 
-  test.each(['5', '4'])(
+  test.skipIf(!mosquitto.available).each(['5', '4'])(
     'demo, with another broker, MQTT %s',
     async (protocol) => {
       const parameters = ['--readings', '200', '--protocol', protocol, '--url', broker.url]

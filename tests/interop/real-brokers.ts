@@ -1,16 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { createServer, type Server, type Socket } from 'node:net'
 import { Aedes } from 'aedes'
+import { mendSessions } from '../../examples/demo/broker.ts'
+import { freePorts, Mosquitto, mosquittoPath } from '../support/brokers.ts'
 
 /** A broker that others made, on a port of its own, that can be stopped and started again with what it has kept. */
 export interface RealBroker {
   readonly url: string
-  readonly port: number
   /** As an administrator would: connections end, sessions are kept. */
   stop(): Promise<void>
   /** On the same port. */
@@ -30,98 +26,16 @@ export interface BrokerKind {
   launch(settings?: BrokerSettings): Promise<RealBroker>
 }
 
-// Debian puts the daemon where only administrators look.
-const environment = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` }
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
-
-/** Resolves when something listens on the port. */
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1')
-    const connected = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true))
-      socket.once('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (connected) return
-    await delay(20)
-  }
-}
-
-class MosquittoBroker implements RealBroker {
-  readonly port: number
-  readonly url: string
-  readonly #folder = mkdtempSync(join(tmpdir(), 'mosquitto-'))
-  #process: ChildProcess | undefined
-
-  constructor(port: number, settings: BrokerSettings) {
-    this.port = port
-    this.url = `mqtt://127.0.0.1:${port}`
-    // Started by root, it becomes the user "mosquitto", who must be able to write here.
-    chmodSync(this.#folder, 0o777)
-    const lines = [
-      `listener ${port} 127.0.0.1`,
-      'persistence true',
-      `persistence_location ${this.#folder}/`,
-      // More than the default of 1,000 messages wait for a client that is away.
-      'max_queued_messages 0',
-      'sys_interval 1',
-      'log_type error',
-    ]
-    if (settings.login === undefined) lines.push('allow_anonymous true')
-    else {
-      const passwords = join(this.#folder, 'passwords')
-      writeFileSync(passwords, '')
-      const { username, password } = settings.login
-      spawnSync('mosquitto_passwd', ['-b', passwords, username, password], { env: environment })
-      chmodSync(passwords, 0o644)
-      lines.push('allow_anonymous false', `password_file ${passwords}`)
-    }
-    writeFileSync(join(this.#folder, 'mosquitto.conf'), `${lines.join('\n')}\n`)
-  }
-
-  async start(): Promise<void> {
-    this.#process = spawn('mosquitto', ['-c', join(this.#folder, 'mosquitto.conf')], {
-      env: environment,
-      stdio: 'ignore',
-    })
-    await listening(this.port)
-  }
-
-  async stop(): Promise<void> {
-    const child = this.#process
-    this.#process = undefined
-    if (child === undefined || child.exitCode !== null) return
-    const gone = once(child, 'exit')
-    child.kill('SIGTERM')
-    await gone
-  }
-
-  async dispose(): Promise<void> {
-    await this.stop()
-    rmSync(this.#folder, { recursive: true, force: true })
-  }
-}
-
 class AedesBroker implements RealBroker {
-  readonly port: number
   readonly url: string
+  readonly #port: number
   readonly #settings: BrokerSettings
   #aedes: Aedes | undefined
   #server: Server | undefined
   readonly #sockets = new Set<Socket>()
 
   constructor(port: number, settings: BrokerSettings) {
-    this.port = port
+    this.#port = port
     this.url = `mqtt://127.0.0.1:${port}`
     this.#settings = settings
   }
@@ -140,12 +54,13 @@ class AedesBroker implements RealBroker {
       }),
     })
     const aedes = this.#aedes
+    mendSessions(aedes)
     this.#server = createServer((socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
       aedes.handle(socket)
     })
-    this.#server.listen(this.port, '127.0.0.1')
+    this.#server.listen(this.#port, '127.0.0.1')
     await once(this.#server, 'listening')
   }
 
@@ -168,25 +83,38 @@ class AedesBroker implements RealBroker {
   }
 }
 
-async function launch(broker: RealBroker): Promise<RealBroker> {
+async function launchMosquitto({ login }: BrokerSettings): Promise<RealBroker> {
+  const broker = await Mosquitto.start({
+    persistence: true,
+    ...(login !== undefined && { users: { [login.username]: login.password } }),
+    // More than the default of 1,000 messages wait for a client that is away.
+    settings: ['max_queued_messages 0', 'sys_interval 1'],
+  })
+  return {
+    url: broker.url(),
+    start: () => broker.start(),
+    stop: () => broker.stop(),
+    dispose: () => broker.dispose(),
+  }
+}
+
+async function launchAedes(settings: BrokerSettings): Promise<RealBroker> {
+  const [port] = await freePorts(1)
+  const broker = new AedesBroker(port as number, settings)
   await broker.start()
   return broker
 }
 
-const hasMosquitto =
-  spawnSync('mosquitto', ['-h'], { env: environment, stdio: 'ignore' }).error === undefined &&
-  spawnSync('mosquitto_passwd', [], { env: environment, stdio: 'ignore' }).error === undefined
-
 export const mosquitto: BrokerKind = {
   name: 'Mosquitto',
-  available: hasMosquitto,
-  launch: async (settings = {}) => launch(new MosquittoBroker(await freePort(), settings)),
+  available: mosquittoPath !== undefined,
+  launch: (settings = {}) => launchMosquitto(settings),
 }
 
 export const aedes: BrokerKind = {
   name: 'aedes',
   available: true,
-  launch: async (settings = {}) => launch(new AedesBroker(await freePort(), settings)),
+  launch: (settings = {}) => launchAedes(settings),
 }
 
 export const brokerKinds: readonly BrokerKind[] = [mosquitto, aedes]

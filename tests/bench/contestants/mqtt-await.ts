@@ -121,8 +121,8 @@ class MqttAwaitClient implements BenchClient {
     return times
   }
 
-  close(): Promise<void> {
-    return this.#client.close()
+  async close(): Promise<void> {
+    await this.#client.close()
   }
 }
 
@@ -156,7 +156,9 @@ export const mqttAwait: Contestant = {
         client.publish(START_TOPIC, String(messages))
         return reached
       },
-      close: () => client.close(),
+      close: async () => {
+        await client.close()
+      },
     }
   },
 
