@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { defineConfig, type Options } from 'tsup'
 
-/** Each is a public entry point of package.json's `exports`, but `cli`, which is its `bin`. */
+/** Each is a public entry point of package.json's `exports`. */
 const entry = {
   index: 'src/index.ts',
   codec: 'src/codec.ts',
@@ -11,7 +11,6 @@ const entry = {
   compat: 'src/compat.ts',
   'compat/publish': 'src/compat/publish.ts',
   'compat/subscribe': 'src/compat/subscribe.ts',
-  cli: 'src/cli.ts',
 }
 
 const shared: Options = {
@@ -24,6 +23,10 @@ const shared: Options = {
   sourcemap: true,
   removeNodeProtocol: false,
   dts: false,
+  esbuildOptions: (options) => {
+    // The package holds src: maps point there instead of repeating it.
+    options.sourcesContent = false
+  },
 }
 
 /** tsc writes declarations file by file; tsup's bundler of declarations does not follow TypeScript's own versions. */
@@ -50,6 +53,7 @@ export default defineConfig([
     ...shared,
     format: 'cjs',
     outDir: 'dist/cjs',
+    outExtension: () => ({ js: '.js' }),
     // ESM only: require() would fail on Node 20 before 20.19.
     noExternal: ['p-queue'],
     onSuccess: async () => {

@@ -185,7 +185,7 @@ function decoding(
   const parser = mqttPacket.parser({ protocolVersion: version })
   parser.on('packet', (packet) => {
     sink += packet.cmd === 'publish' ? packet.topic.length + packet.payload.length : 1
-    if (properties) sink += Object.keys(packet.properties ?? {}).length
+    if (properties) sink += Object.keys('properties' in packet ? (packet.properties ?? {}) : {}).length
   })
   const ours = new PacketDecoder({ from, protocolVersion: version })
   return {
