@@ -3,7 +3,7 @@ import type { ProtocolVersion } from './packet.ts'
 import { packetName } from './packet-type.ts'
 import { decodeUtf8, isUtf8 } from './utf8.ts'
 
-const NONE = new Uint8Array(0)
+const NONE: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 
 /** Where 3.1.1 has the same rule under another number; the two parts of `1.5.4-1`, each with `MQTT-` in front. */
 const STATEMENTS_OF_3: Readonly<Record<string, string>> = {
@@ -36,11 +36,16 @@ export class ByteReader {
   /** First byte of the packet. */
   start: number = 0
   type: number = 0
-  version: ProtocolVersion | 0 = 0
+  /** 0 = not known yet. */
+  version: ProtocolVersion | 0
   from: 'server' | 'client' = 'server'
   // Of `bytes`: asking for them anew would double the time that a view takes.
   #buffer: ArrayBufferLike = NONE.buffer
   #byteOffset = 0
+
+  constructor(version: ProtocolVersion | 0) {
+    this.version = version
+  }
 
   /** Reads from these bytes from now on. */
   use(bytes: Uint8Array): void {

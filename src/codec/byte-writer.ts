@@ -15,7 +15,7 @@ const MAX_RESTS = 4
 /** A rest below this many bytes is not worth keeping. */
 const SMALLEST_REST = 2048
 
-const NONE = new Uint8Array(0)
+const NONE: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 
 /**
  * Append-only output: encoders write whole packets, `take()` hands the bytes over.

@@ -1,7 +1,9 @@
 import type { ByteReader } from './byte-reader.ts'
 import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packet.ts'
-import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { PropertyPlace } from './property.ts'
+import { readProperties } from './property-reader.ts'
+import { integer, writeProperties } from './property-writer.ts'
 
 /** Of the Protocol Level. No part of MQTT, but what Mosquitto and its kin understand. */
 const BRIDGE = 0x80

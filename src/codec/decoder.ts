@@ -42,7 +42,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Bytes, fixed header included; may be changed between packets. [MQTT-3.1.2-24] */
   maximumPacketSize: number
   readonly #publishClass: PublishClass<P>
-  readonly #reader = new ByteReader()
+  readonly #reader: ByteReader
   /** Chunks not begun. */
   readonly #queue: Uint8Array[] = []
   /** The first of them; `shift` would be quadratic. */
@@ -56,8 +56,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   #begun = false
 
   constructor(options: DecoderOptions<P>) {
+    this.#reader = new ByteReader(options.protocolVersion ?? (options.from === 'server' ? 5 : 0))
     this.#reader.from = options.from
-    this.#reader.version = options.protocolVersion ?? (options.from === 'server' ? 5 : 0)
     this.maximumPacketSize = options.maximumPacketSize ?? LARGEST_PACKET
     // Without the option P is PublishPacket itself.
     this.#publishClass = options.publishClass ?? (PublishPacket as unknown as PublishClass<P>)
@@ -296,7 +296,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   }
 }
 
-const NONE = new Uint8Array(0)
+const NONE: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 
 /** Packets whose flags have a statement of their own: PUBREL, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT, AUTH. */
 const OWN_FLAGS = [6, 8, 10, 14, 15]

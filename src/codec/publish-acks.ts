@@ -2,7 +2,8 @@ import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import type { AckPacket, AckProperties, ProtocolVersion } from './packet.ts'
 import { PacketType, requiredFlags } from './packet-type.ts'
-import { integer, PropertyPlace } from './property.ts'
+import { PropertyPlace } from './property.ts'
+import { integer } from './property-writer.ts'
 import { readReason, writeReason } from './reason.ts'
 
 const TYPES: readonly AckPacket['type'][] = ['puback', 'pubrec', 'pubrel', 'pubcomp']

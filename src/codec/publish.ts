@@ -1,14 +1,15 @@
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter, refusal } from './byte-writer.ts'
 import type { ProtocolVersion, PublishContent, PublishProperties, QoS } from './packet.ts'
-import { integer, PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { PropertyPlace } from './property.ts'
+import { readProperties } from './property-reader.ts'
+import { integer, writeProperties } from './property-writer.ts'
 
-const NO_BYTES = new Uint8Array(0)
-const NO_PROPERTIES: PublishProperties = Object.freeze({})
+const NO_BYTES: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
+const NO_PROPERTIES: PublishProperties = /* @__PURE__ */ Object.freeze({})
 
 /** Reads properties when they are asked for; they have been checked already, so that it cannot fail. */
-const lateReader = new ByteReader()
-lateReader.version = 5
+const lateReader: ByteReader = /* @__PURE__ */ new ByteReader(5)
 
 /**
  * A received PUBLISH. `payload` and `properties` are views of the received chunk: they cost nothing, and keep the
@@ -184,7 +185,7 @@ export function publishSize(version: ProtocolVersion, content: PublishContent): 
 }
 
 /** Never committed to. */
-const scratch = new ByteWriter()
+const scratch: ByteWriter = /* @__PURE__ */ new ByteWriter()
 
 /** Everything before the payload. */
 function writePublish(

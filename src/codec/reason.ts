@@ -1,7 +1,8 @@
 import type { ByteReader } from './byte-reader.ts'
 import { type ByteWriter, refusal } from './byte-writer.ts'
 import { PacketType, packetName } from './packet-type.ts'
-import { type PropertyTarget, readProperties, writeProperties } from './property.ts'
+import { type PropertyTarget, readProperties } from './property-reader.ts'
+import { writeProperties } from './property-writer.ts'
 import { isReasonCode } from './reason-code.ts'
 
 /** Reason code and properties as the end of a packet, where both may be left out. */

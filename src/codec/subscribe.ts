@@ -1,7 +1,9 @@
 import type { ByteReader } from './byte-reader.ts'
 import { type ByteWriter, refusal } from './byte-writer.ts'
 import type { ProtocolVersion, QoS, SubscribePacket, SubscriptionRequest } from './packet.ts'
-import { PropertyPlace, readProperties, writeProperties } from './property.ts'
+import { PropertyPlace } from './property.ts'
+import { readProperties } from './property-reader.ts'
+import { writeProperties } from './property-writer.ts'
 import { readPacketId, writePacketId } from './publish-acks.ts'
 import { topicFilterFault } from './topic-rules.ts'
 

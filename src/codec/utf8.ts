@@ -4,7 +4,7 @@
  */
 
 /** `fatal` refuses exactly what MQTT-1.5.4-1 forbids. `ignoreBOM` means, against its name, that a BOM is kept. */
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const strict: TextDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** @throws TypeError when it is not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string {
