@@ -1,13 +1,16 @@
-import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
-import { MqttError } from '../errors.ts'
+import type { ConnackPacket, DisconnectPacket, ProtocolVersion } from '../codec/packet.ts'
+import { MqttError, StoreError } from '../errors.ts'
 import type { Millis } from '../session/command.ts'
 import type { InboundMessage } from '../session/inbound-message.ts'
 import type { Limits } from '../session/limits.ts'
 import type { OutboundMessage } from '../session/outbound-message.ts'
 import { Session, type SessionConfig } from '../session/session.ts'
 import type { PublishOutcome, SessionSink } from '../session/sink.ts'
+import type { PublicationFields } from '../session/stored-record.ts'
+import type { SessionStore } from '../store/store.ts'
 import type { Transport, TransportFactory, TransportHandler } from '../transport/transport.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { type DurableJournal, JournalGate } from './journal-gate.ts'
 
 /**
  * What a manual driver tells. The session's facts come from within `read`, `write`, `check` and `deliver` alone, in
@@ -21,8 +24,20 @@ export interface ManualDriverHandler {
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void
   /** From the event loop: there is something to `read` now: bytes, or the end of the connection. */
   onReadable(): void
-  /** From the event loop: the transport takes bytes again. */
+  /** From the event loop: the transport takes bytes again, or what had to be stored first is. */
   onWritable(): void
+  /** From the event loop: the store has failed. What depends on it will never leave: the connection is to be closed. */
+  onStoreFailed(error: StoreError): void
+}
+
+/** Where the session outlives the process. */
+export interface ManualStore {
+  readonly store: SessionStore
+  readonly clientId: string
+  readonly protocolVersion: ProtocolVersion
+  readonly createMessage: (fields: PublicationFields) => OutboundMessage
+  /** Once, before the first connection: what the store held. */
+  readonly onRestored: (messages: readonly OutboundMessage[], lastSequence: number) => void
 }
 
 /** Bytes that the transport may hold before `write` waits for it. */
@@ -54,9 +69,23 @@ export class ManualDriver implements SessionSink {
   /** The message that `publish` is handing over, and what the session said against it. */
   #publishing: OutboundMessage | undefined
   #refusal: MqttError | undefined
+  readonly #gate: JournalGate | undefined
+  #unopened: ManualStore | undefined
+  /** Publications from before the store was open: what is in it comes first. */
+  #early: OutboundMessage[] = []
+  /** Output that leaves when what it depends on is stored. */
+  #held: Uint8Array[] | undefined
+  #storeFailed = false
 
-  constructor(config: SessionConfig, handler: ManualDriverHandler, clock: Clock = systemClock) {
-    this.session = new Session(config, this)
+  constructor(
+    config: SessionConfig,
+    handler: ManualDriverHandler,
+    store?: ManualStore,
+    clock: Clock = systemClock,
+  ) {
+    this.#gate = store === undefined ? undefined : new JournalGate()
+    this.#unopened = store
+    this.session = new Session(config, this, this.#gate)
     this.#handler = handler
     this.#clock = clock
   }
@@ -84,10 +113,15 @@ export class ManualDriver implements SessionSink {
     return this.#inputLength > 0 || (this.#end !== undefined && this.#transport !== undefined)
   }
 
-  /** Whether the transport takes bytes. */
+  /** Whether something is to be written. */
+  get hasOutput(): boolean {
+    return !this.session.output.isEmpty || this.#held !== undefined
+  }
+
+  /** Whether `write` can get rid of something. */
   get isWritable(): boolean {
     const transport = this.#transport
-    return transport !== undefined && transport.bufferedBytes < CONGESTION_MARK
+    return transport !== undefined && this.#held === undefined && transport.bufferedBytes < CONGESTION_MARK
   }
 
   /** Whether input is taken from the transport ahead of `read`; otherwise one chunk at most, so that the server feels it. */
@@ -117,6 +151,8 @@ export class ManualDriver implements SessionSink {
         this.#handler.onReadable()
       },
     }
+    await this.#openStore()
+    signal.throwIfAborted()
     const transport = await factory({ signal, handler })
     if (signal.aborted) {
       transport.destroy()
@@ -169,16 +205,28 @@ export class ManualDriver implements SessionSink {
   /** Hands the session's output to the transport, as long as that takes it. True when all of it is gone. */
   write(): boolean {
     const { output } = this.session
+    const journal = this.#gate?.journal
     while (!output.isEmpty) {
       if (!this.isWritable) return false
+      if (journal?.binding === true) {
+        this.#store(journal, output.take())
+        return false
+      }
       this.#transport?.write(output.take())
       this.session.flushed(this.now)
     }
+    if (this.#held !== undefined) return false
+    // What is recorded now are ends: nothing waits for them.
+    if (journal?.dirty === true) this.#store(journal, undefined)
     return true
   }
 
   /** Gives a publication to the session. An error when the server's limits forbid it: then it is gone, and untold. */
   publish(message: OutboundMessage): MqttError | undefined {
+    if (this.#unopened !== undefined) {
+      this.#early.push(message)
+      return undefined
+    }
     this.#publishing = message
     this.#refusal = undefined
     this.session.publish(message, this.now)
@@ -205,6 +253,7 @@ export class ManualDriver implements SessionSink {
     const transport = this.#transport
     if (transport === undefined) return
     this.#transport = undefined
+    this.#held = undefined
     this.#input = []
     this.#inputLength = 0
     this.session.transportClosed(undefined, this.now)
@@ -243,6 +292,52 @@ export class ManualDriver implements SessionSink {
   onAuthenticate(): void {}
   onReauthenticated(): void {}
   onPong(): void {}
+
+  async #openStore(): Promise<void> {
+    const opening = this.#unopened
+    if (opening === undefined) return
+    // Only clients with a store pay for the code that uses it.
+    const { DurableJournal } = await import('../store/durable-journal.ts')
+    const { journal, restored, damage } = await DurableJournal.open(opening.store, opening)
+    this.#unopened = undefined
+    opening.onRestored(restored.publications, restored.lastSequence)
+    this.session.restore(restored, this.now)
+    if (this.#gate !== undefined) this.#gate.journal = journal
+    for (const message of this.#early.splice(0)) this.session.publish(message, this.now)
+    if (damage !== undefined) this.#handler.onStoreFailed(damage)
+  }
+
+  /** Takes an unsent message back. */
+  cancel(message: OutboundMessage): void {
+    const early = this.#early.indexOf(message)
+    if (early >= 0) this.#early.splice(early, 1)
+    else this.session.cancel(message)
+  }
+
+  /** The write barrier: what depends on a record leaves after its flush. */
+  #store(journal: DurableJournal, held: Uint8Array[] | undefined): void {
+    if (held !== undefined) this.#held = held
+    journal.flush().then(
+      () => {
+        // Absent when the connection was closed meanwhile.
+        if (held === undefined || this.#held !== held) return
+        this.#held = undefined
+        this.#transport?.write(held)
+        this.session.flushed(this.now)
+        this.#handler.onWritable()
+      },
+      (cause: unknown) => {
+        // From then on every flush fails: once is enough.
+        if (this.#storeFailed) return
+        this.#storeFailed = true
+        this.#handler.onStoreFailed(
+          cause instanceof StoreError
+            ? cause
+            : new StoreError('The session store failed to write', { cause }),
+        )
+      },
+    )
+  }
 
   #say(ofConnection: boolean, tell: () => void): void {
     this.#facts.push({ ofConnection, tell })

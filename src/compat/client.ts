@@ -2,6 +2,7 @@ import { resolveSrv } from 'node:dns/promises'
 import { hostname } from 'node:os'
 import process from 'node:process'
 import type { DisconnectProperties, PublishProperties } from '../codec/packet.ts'
+import type { SessionStore } from '../store/store.ts'
 import { bindArguments, type WithKeywords } from './call-arguments.ts'
 import { CALLBACK_NAMES, CallbackRunner } from './callback-runner.ts'
 import type { Callback, CallbackOnMessage, UserData } from './callback-types.ts'
@@ -39,6 +40,7 @@ const CONSTRUCTOR = [
   'transport',
   'reconnect_on_failure',
   'manual_ack',
+  'session_store',
   'republish_on_clean_session',
 ] as const
 type ConstructorArguments = [
@@ -51,7 +53,11 @@ type ConstructorArguments = [
   reconnect_on_failure?: boolean,
   manual_ack?: boolean,
 ]
-type AllConstructorArguments = [...ConstructorArguments, republish_on_clean_session?: boolean]
+type AllConstructorArguments = [
+  ...ConstructorArguments,
+  session_store?: SessionStore | null,
+  republish_on_clean_session?: boolean,
+]
 /** What follows by keyword only. */
 const POSITIONAL = 8
 
@@ -178,6 +184,7 @@ export class Client {
   suppress_exceptions: boolean = false
   readonly #version: CallbackAPIVersion
   readonly #republish: boolean
+  readonly #store: SessionStore | null
   #settings: Settings
   #callbacks: CallbackRunner
   #loops: Loops
@@ -199,6 +206,9 @@ export class Client {
    * @param callback_api_version - default VERSION1, with a `DeprecationWarning`
    * @param client_id - default "": with MQTT 3.1 random, else left to the broker
    * @param clean_session - MQTT 3: default true. MQTT 5: `clean_start` of `connect()` instead
+   * @param session_store - by name only: where the session outlives the process, a store of `mqtt-await/store`
+   * @param republish_on_clean_session - by name only, default true: `false` drops what was sent and not acknowledged
+   *   when a clean session begins, instead of sending it again
    * @throws ValueError for contradictions, and for a client id in the place of the callback version
    */
   constructor(...args: ConstructorArguments)
@@ -214,7 +224,10 @@ export class Client {
       manual_ack = false,
     ] = bound.slice(4, POSITIONAL) as [MQTTProtocolVersion?, TransportName?, boolean?, boolean?]
     this.#version = checkVersion(version)
-    this.#republish = bound === args ? true : (bound[POSITIONAL] ?? true)
+    const [session_store = null, republish_on_clean_session = true] =
+      bound === args ? [] : (bound.slice(POSITIONAL) as [(SessionStore | null)?, boolean?])
+    this.#store = session_store
+    this.#republish = republish_on_clean_session
     this.#settings = new Settings(
       client_id,
       clean_session,
@@ -229,7 +242,14 @@ export class Client {
   #assemble(userdata: UserData): [CallbackRunner, Loops, Connection] {
     const callbacks = new CallbackRunner(this, userdata, (error) => connection.defer(error))
     const loops = new Loops(this.#settings, callbacks)
-    const connection = new Connection(this.#settings, this.#version, callbacks, loops, this.#republish)
+    const connection = new Connection(
+      this.#settings,
+      this.#version,
+      callbacks,
+      loops,
+      this.#republish,
+      this.#store,
+    )
     loops.connection = connection
     return [callbacks, loops, connection]
   }

@@ -6,13 +6,14 @@ import type {
   DisconnectProperties,
   Packet,
 } from '../codec/packet.ts'
-import { ConnectError, type MqttError, ProtocolError } from '../errors.ts'
+import { ConnectError, type MqttError, ProtocolError, type StoreError } from '../errors.ts'
 import type { SubscribeCommand, SubscribeOutcome, UnsubscribeCommand } from '../session/command.ts'
 import { InboundMessage } from '../session/inbound-message.ts'
 import type { Limits } from '../session/limits.ts'
 import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
 import type { SessionConfig } from '../session/session.ts'
 import type { PublishOutcome } from '../session/sink.ts'
+import type { SessionStore } from '../store/store.ts'
 import { type CallbackFacts, callbackArguments } from './callback-arguments.ts'
 import type { CallbackRunner } from './callback-runner.ts'
 import type { Callback } from './callback-types.ts'
@@ -30,7 +31,7 @@ import { connackReturnCode, PacketLog, type PacketLogSource } from './packet-log
 import { PacketTypes } from './packet-types.ts'
 import { Properties } from './properties.ts'
 import { fromCore } from './property-mapping.ts'
-import { answerOf, OutgoingMessage, Publications } from './publications.ts'
+import { answerOf, OutgoingMessage, Publications, restoredMessage } from './publications.ts'
 import { ReasonCode } from './reason-code.ts'
 import { randomClientId, type Settings } from './settings.ts'
 import { DriverSocket } from './socket-like.ts'
@@ -120,6 +121,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     callbacks: CallbackRunner,
     watcher: ConnectionWatcher,
     republish: boolean,
+    store: SessionStore | null,
   ) {
     this.#settings = settings
     this.#version = version
@@ -130,13 +132,25 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       get maxInflight() {
         return settings.maxInflight === 0 ? 65_535 : settings.maxInflight
       },
-      onSessionLost: republish ? 'republish' : 'reject',
+      onSessionLost: republish ? 'republish' : 'reject-all',
       resubscribe: false,
       autoTopicAlias: false,
       publishClass: InboundMessage,
       exactCleanStart: true,
     }
-    this.#driver = new ManualDriver(config, this)
+    this.#driver = new ManualDriver(
+      config,
+      this,
+      store === null
+        ? undefined
+        : {
+            store,
+            clientId: settings.clientId,
+            protocolVersion: settings.protocol,
+            createMessage: restoredMessage,
+            onRestored: (messages, lastSequence) => this.publications.restore(messages, lastSequence),
+          },
+    )
     this.#driver.session.trace = new PacketLog(callbacks, this)
   }
 
@@ -188,11 +202,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   }
 
   get wantsWrite(): boolean {
-    return this.#driver.isOpen && !this.#driver.session.output.isEmpty
+    return this.#driver.isOpen && (this.#driver.hasOutput || this.#ending || this.publications.hasUnwritten)
   }
 
+  /** Whether `write` can do something about it now. */
   get canWrite(): boolean {
-    return this.#driver.isWritable
+    return this.#driver.isWritable || !this.#driver.hasOutput
   }
 
   /** Nothing is under way in the sense of `loop_stop()`. */
@@ -291,7 +306,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   /** QoS 0 that has not been written is lost with its connection. */
   #cancelWaiting(): void {
-    for (const message of this.publications.discardUnwritten()) this.#driver.session.cancel(message)
+    for (const message of this.publications.discardUnwritten()) this.#driver.cancel(message)
   }
 
   // ------------------------------------------------------------------------------------------------ requests
@@ -422,17 +437,18 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   /** There may be something to write: writes it in direct mode, else tells who will. */
   queued(): MQTTErrorCode {
-    if (!this.wantsWrite && !this.#ending) return MQTT_ERR_SUCCESS
+    if (!this.wantsWrite) return MQTT_ERR_SUCCESS
     if (this.#watcher.writes || this.#callbacks.has('on_socket_register_write')) {
       this.#updateRegistration()
-      this.#watcher.wake()
+      // Otherwise the transport says when it can be written to.
+      if (this.canWrite) this.#watcher.wake()
       return MQTT_ERR_SUCCESS
     }
     return this.#callbacks.isRunning ? MQTT_ERR_SUCCESS : this.write()
   }
 
   read(): MQTTErrorCode {
-    this.#throwDeferred()
+    this.throwDeferred()
     if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
     this.#result = MQTT_ERR_SUCCESS
     this.#driver.read()
@@ -442,7 +458,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   }
 
   write(): MQTTErrorCode {
-    this.#throwDeferred()
+    this.throwDeferred()
     if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
     this.#result = MQTT_ERR_SUCCESS
     // Facts first: what the session has settled or ended by itself.
@@ -459,7 +475,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   }
 
   check(): MQTTErrorCode {
-    this.#throwDeferred()
+    this.throwDeferred()
     if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
     this.#result = MQTT_ERR_SUCCESS
     const { keepalive } = this.#settings
@@ -478,11 +494,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     this.#deferredError = { error }
     this.#watcher.wake()
     if (!this.#watcher.isRunning) {
-      process.nextTick(() => this.#throwDeferred())
+      process.nextTick(() => this.throwDeferred())
     }
   }
 
-  #throwDeferred(): void {
+  /** Throws what an async callback has rejected with since somebody last asked. */
+  throwDeferred(): void {
     const deferred = this.#deferredError
     this.#deferredError = undefined
     if (deferred !== undefined) throw deferred.error
@@ -513,6 +530,16 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   onWritable(): void {
     this.#socket?.notify()
     this.#watcher.wake()
+    // In direct mode nobody else goes on with what waited for the store.
+    if (!this.#watcher.isRunning && !this.#callbacks.has('on_socket_register_write')) this.write()
+  }
+
+  onStoreFailed(error: StoreError): void {
+    this.#callbacks.log(LogLevel.MQTT_LOG_ERR, error.message)
+    // What it holds may be lost: nothing that depends on it may leave.
+    this.drop()
+    if (!this.isClosed) this.state = 'lost'
+    this.defer(error)
   }
 
   onConnected(_limits: Limits, connack: ConnackPacket): void {

@@ -158,6 +158,7 @@ export class Loops implements ConnectionWatcher {
     let retryingFirst = false
     try {
       for (;;) {
+        connection.throwDeferred()
         const rc = connection.isOpen ? await this.#serve() : MQTT_ERR_CONN_LOST
         if (this.#stopping) return MQTT_ERR_SUCCESS
         if (connection.opened !== undefined) {

@@ -2,12 +2,13 @@ import type { PublishProperties } from '../codec/packet.ts'
 import { MqttError } from '../errors.ts'
 import { MessageExpiry, OutboundMessage } from '../session/outbound-message.ts'
 import type { PublishOutcome } from '../session/sink.ts'
+import type { PublicationFields } from '../session/stored-record.ts'
 import { MQTTErrorCode } from './enums.ts'
 import { finishInfo, MQTTMessageInfo } from './message-info.ts'
 
 /** A message of the program on its way: the session's object with the program's number and handle. */
 export class OutgoingMessage extends OutboundMessage {
-  readonly mid: number
+  mid: number
   readonly info: MQTTMessageInfo
 
   constructor(
@@ -56,6 +57,17 @@ export class Publications {
     return this.#lastMid
   }
 
+  /** Takes in what an earlier process left. The numbers go on after all that it can have given. */
+  restore(messages: readonly OutboundMessage[], lastSequence: number): void {
+    for (const message of messages) {
+      if (!(message instanceof OutgoingMessage)) continue
+      message.mid = numberOf(message.sequence)
+      message.info.mid = message.mid
+      this.#unfinished.set(message.mid, message)
+    }
+    if (lastSequence > 0) this.#lastMid = numberOf(lastSequence + this.#lastMid)
+  }
+
   isInUse(mid: number): boolean {
     return this.#unfinished.has(mid)
   }
@@ -82,6 +94,10 @@ export class Publications {
   encoded(message: OutgoingMessage): void {
     this.#waiting.delete(message)
     this.#unwritten.push(message)
+  }
+
+  get hasUnwritten(): boolean {
+    return this.#unwritten.length > 0
   }
 
   /** The QoS 0 messages whose bytes have just been written. */
@@ -117,6 +133,21 @@ export class Publications {
   *[Symbol.iterator](): Generator<OutgoingMessage, void> {
     yield* this.#unfinished.values()
   }
+}
+
+/** The place of a publication in its session as a number of 16 bits. */
+function numberOf(sequence: number): number {
+  return ((sequence - 1) % 65_535) + 1
+}
+
+/** A message of an earlier process. */
+export function restoredMessage(fields: PublicationFields): OutgoingMessage {
+  const { topic, payload, qos, retain, properties, expiry } = fields
+  const message = new OutgoingMessage(0, topic, payload, qos, retain, properties, 0)
+  if (expiry === undefined) return message
+  const renewed = new MessageExpiry(expiry.dropAt, expiry.endsAt)
+  renewed.interval = expiry.interval
+  return Object.assign(message, { expiry: renewed })
 }
 
 /** Whether a message ended with an answer of the broker, and with which. */

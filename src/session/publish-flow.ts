@@ -27,8 +27,11 @@ const NEVER: Millis = Number.POSITIVE_INFINITY
 const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undefined })
 
 export interface PublishPolicy {
-  /** What becomes of a QoS 2 message that the server may have received, when the server has lost the session. */
-  readonly onSessionLost: 'reject' | 'republish'
+  /**
+   * What becomes of a QoS 2 message that the server may have received, when the server has lost the session.
+   * QoS 1 is published anew, except with 'reject-all'.
+   */
+  readonly onSessionLost: 'reject' | 'republish' | 'reject-all'
   /** Use Topic Aliases within the server's Topic Alias Maximum without being asked. */
   readonly autoTopicAlias: boolean
 }
@@ -150,11 +153,13 @@ export class PublishFlow {
   /** The server has no session. [MQTT-3.2.2-5] What it may have received is settled by policy; the rest is new again. */
   startNewSession(): void {
     const again: OutboundMessage[] = []
+    const { onSessionLost } = this.#policy
     for (const message of this.#outbox.takeSent()) {
       this.#ids.release(message.packetId)
       message.packetId = 0
       message.dup = false
-      if (message.qos === 1 || this.#policy.onSessionLost === 'republish') again.push(message)
+      if (onSessionLost === 'republish' || (message.qos === 1 && onSessionLost === 'reject'))
+        again.push(message)
       else {
         message.stage = Stage.settled
         this.#journal?.settled(message)
