@@ -46,7 +46,7 @@ export class InboundFlow {
 
   /** Unacknowledged QoS 1 and 2 messages of this connection, QoS 2 up to PUBCOMP. */
   get counted(): number {
-    return this.#counted
+    return Math.max(this.#counted, 0)
   }
 
   onPublish(message: InboundMessage): Arrival {
@@ -86,7 +86,9 @@ export class InboundFlow {
     if (slot === undefined) return Release.unknown
     if (slot !== RECEIVED) return Release.premature
     this.#slots[packetId] = undefined
-    if (this.#counted > 0) this.#counted--
+    // Below zero for what was received on an earlier connection: each PUBCOMP lets the server send one more, also one
+    // for a PUBREL that it has sent again. [MQTT 5.0 §4.9]
+    this.#counted--
     return Release.complete
   }
 
