@@ -41,6 +41,7 @@ export class InboundFlow {
   isPresenceUnknown: boolean = false
   /** PUBLISH packets of this connection that count against our Receive Maximum. [MQTT-3.3.4-9] */
   #counted = 0
+  #resent = 0
   /** Messages that arrived on this connection, to tell a resend after a reconnect from a repeat on the same connection. */
   #current: Set<InboundMessage> | undefined = undefined
 
@@ -49,7 +50,17 @@ export class InboundFlow {
     return Math.max(this.#counted, 0)
   }
 
+  /**
+   * What the server may leave unacknowledged on this connection beyond our Receive Maximum. It must send again what was
+   * unacknowledged [MQTT-4.4.0-1], and Mosquitto 2.0 does so without counting: to refuse that would refuse it on
+   * every connection from then on. New messages are held to the limit.
+   */
+  get allowance(): number {
+    return this.#resent
+  }
+
   onPublish(message: InboundMessage): Arrival {
+    if (message.dup) this.#resent++
     const slot = this.#slot(message.packetId)
     return message.qos === 1 ? this.#onQoS1(message, slot) : this.#onQoS2(message, slot)
   }
@@ -97,6 +108,7 @@ export class InboundFlow {
     this.owed[0].clear()
     this.owed[1].clear()
     this.#counted = 0
+    this.#resent = 0
     this.#current = undefined
   }
 

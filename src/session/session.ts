@@ -555,7 +555,7 @@ export class Session {
     }
     if (message.qos > 0) {
       const arrival = this.#inbound.onPublish(message)
-      if (this.#inbound.counted > connection.receiveMaximum) {
+      if (this.#inbound.counted > connection.receiveMaximum + this.#inbound.allowance) {
         throw new ProtocolError(
           'Protocol violation: more unacknowledged messages than our Receive Maximum allows',
           {

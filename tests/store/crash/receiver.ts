@@ -17,8 +17,6 @@ client.on('error', (error) => {
   console.error(error)
   process.exit(1)
 })
-for (const name of ['packetsend','packetreceive'] as const) client.on(name, (p: unknown) => process.stderr.write(`${process.pid} ${name} ${JSON.stringify(p).slice(0,200)}\n`))
-client.on('state', (c) => process.stderr.write(`${process.pid} ${c.state} ${c.cause}\n`))
 const file = openSync(record, 'a')
 process.stdout.write('started\n')
 const subscription = client.messages('crash/work', { qos: 2 })
