@@ -547,6 +547,7 @@ export class Client implements AsyncDisposable {
       subscribe: (command: SubscribeCommand) => client.#driver.subscribe(command),
       unsubscribe: (command: UnsubscribeCommand) => client.#driver.unsubscribe(command),
       acknowledge: (message, reasonCode) => client.#driver.acknowledge(message, reasonCode),
+      whenAcknowledgementsStored: () => client.#driver.whenRecorded(),
       disown: (message) => client.#driver.disown(message),
       report: (error) => client.#report(error),
       dropped: (message, reason) => {

@@ -98,6 +98,8 @@ export class Driver implements SessionSink, PublicationHost {
   #storing = false
   #storeFailure: StoreError | undefined = undefined
   readonly #storeWaiters: StoreWaiter[] = []
+  /** To be called after the next flush that begins. */
+  #recorded: (() => void)[] = []
   #timer: Timer | undefined = undefined
   #armedFor: number = NEVER
   #progressAt = 0
@@ -305,6 +307,12 @@ export class Driver implements SessionSink, PublicationHost {
     })
   }
 
+  /** Resolves when everything recorded so far is stored, or storing has failed; undefined when nothing waits to be stored. */
+  whenRecorded(): Promise<void> | undefined {
+    if (this.#gate?.journal?.binding !== true || this.#storeFailure !== undefined) return undefined
+    return new Promise((resolve) => this.#recorded.push(resolve))
+  }
+
   cancel(publication: OutgoingPublication): boolean {
     const early = this.#early.indexOf(publication)
     if (early >= 0) this.#early.splice(early, 1)
@@ -472,8 +480,11 @@ export class Driver implements SessionSink, PublicationHost {
     const chunks = journal.binding && !output.isEmpty ? output.take() : []
     const { binding } = journal
     if (binding) this.#storing = true
+    const recorded = this.#recorded
+    this.#recorded = []
     journal.flush().then(
       () => {
+        for (const resolve of recorded) resolve()
         // A flush that nothing waits for may end while one is under way for which output is held back.
         if (binding) this.#storing = false
         this.#tick()
@@ -482,6 +493,7 @@ export class Driver implements SessionSink, PublicationHost {
         this.#endTurn()
       },
       (cause: unknown) => {
+        for (const resolve of [...recorded, ...this.#recorded.splice(0)]) resolve()
         this.#storing = false
         if (this.#storeFailure !== undefined) return
         const error =

@@ -21,6 +21,11 @@ export interface ClientHost {
   unsubscribe(command: UnsubscribeCommand): void
   /** Pays what is owed for a message (0 = success). Harmless when nothing is owed (any more). */
   acknowledge(message: AnyMessage, reasonCode: number): void
+  /**
+   * Resolves when the acknowledgements given so far are in the store: a process that dies after that does not get those messages
+   * again. Undefined when there is nothing to wait for, as always without a store. Never rejects: a store that fails ends the client.
+   */
+  whenAcknowledgementsStored(): Promise<void> | undefined
   /** Gives up a message without acknowledging it: the server delivers it again in a later connection of the session. */
   disown(message: AnyMessage): void
   /** The one place for failures that no promise of a user carries: counted, logged, and emitted as `error`. */

@@ -10,6 +10,8 @@ export class MessageBatches<M extends AnyMessage>
   readonly #subscription: Subscription<M>
   /** Handed out, to be acknowledged when the loop comes back. */
   #current: M[] | undefined
+  /** The acknowledgements are being stored, and whoever asks for the next batch waits for that. */
+  #storing: Promise<void> | undefined
   #begun = false
   #left = false
 
@@ -23,7 +25,18 @@ export class MessageBatches<M extends AnyMessage>
     if (current !== undefined) {
       this.#current = undefined
       for (const message of current) message.settle(0)
+      const reliable = current.find((message) => message.qos === 2)
+      if (reliable !== undefined) this.#storing ??= this.#subscription.whenFinished(reliable)
     }
+    const storing = this.#storing
+    if (storing === undefined) return this.#next()
+    return storing.then(() => {
+      if (this.#storing === storing) this.#storing = undefined
+      return this.#next()
+    })
+  }
+
+  #next(): Promise<IteratorResult<M[], undefined>> {
     if (this.#left) return Promise.resolve(DONE)
     if (!this.#begun) {
       this.#begun = true

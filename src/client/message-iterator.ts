@@ -12,6 +12,8 @@ export class MessageIterator<M extends AnyMessage>
   readonly #subscription: Subscription<M>
   /** Handed out, to be acknowledged when the loop comes back. */
   #current: AnyMessage | undefined
+  /** The acknowledgement is being stored, and whoever asks for the next message waits for that. */
+  #storing: Promise<void> | undefined
   #begun = false
   #left = false
 
@@ -25,7 +27,17 @@ export class MessageIterator<M extends AnyMessage>
     if (current !== undefined) {
       this.#current = undefined
       current.settle(0)
+      this.#storing ??= this.#subscription.whenFinished(current)
     }
+    const storing = this.#storing
+    if (storing === undefined) return this.#next()
+    return storing.then(() => {
+      if (this.#storing === storing) this.#storing = undefined
+      return this.#next()
+    })
+  }
+
+  #next(): Promise<IteratorResult<M, undefined>> {
     if (!this.#begun) {
       this.#begun = true
       this.#subscription.begin()

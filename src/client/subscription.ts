@@ -385,6 +385,12 @@ export class Subscription<M extends AnyMessage = Message>
     this.#home.host.acknowledge(message, reasonCode)
   }
 
+  /** @internal What the loop that has finished with `message` waits for before it gets the next one. */
+  whenFinished(message: AnyMessage): Promise<void> | undefined {
+    // The next process must not get it again, and from QoS 2 nobody expects that.
+    return message.qos === 2 ? this.#home.host.whenAcknowledgementsStored() : undefined
+  }
+
   /** @internal */
   disown(message: AnyMessage): void {
     this.#home.host.disown(message)

@@ -3,7 +3,7 @@ import { describeMosquitto, Mosquitto } from '../../support/brokers.ts'
 import { crashPlace, publisherRounds, receiverRounds } from './rounds.ts'
 
 /** `npm run crash -- --rounds 100` */
-const rounds = Number(process.env['CRASH_ROUNDS'] ?? 6)
+const rounds = Number(process.env['CRASH_ROUNDS'] ?? 3)
 
 describeMosquitto(`killed with SIGKILL, ${rounds} rounds`, () => {
   let broker: Mosquitto
