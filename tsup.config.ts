@@ -45,6 +45,8 @@ function declarations(folder: string): void {
 export default defineConfig([
   {
     ...shared,
+    // The command, package.json's `bin`.
+    entry: { ...entry, cli: 'src/cli.ts' },
     format: 'esm',
     outDir: 'dist/esm',
     onSuccess: async () => declarations('dist/esm'),
