@@ -21,14 +21,16 @@ afterEach(() => {
 type Speak = (write: (bytes: Uint8Array) => void) => void
 
 const transports: Record<string, (speak: Speak) => { server: Server; scheme: string }> = {
-  TCP: (speak) => ({
-    scheme: 'mqtt',
-    server: createServer((socket) => speak((bytes) => socket.write(bytes))),
-  }),
+  TCP: (speak) => {
+    // Who does not read does not hear the client's end.
+    const server = createServer((socket) => speak((bytes) => socket.resume().write(bytes)))
+    return { scheme: 'mqtt', server }
+  },
   TLS: (speak) => {
     const { cert, key } = certificates().server
     const server = createTlsServer({ cert, key }, (socket) => {
       socket.on('error', () => {})
+      socket.resume()
       speak((bytes) => socket.write(bytes))
     })
     return { scheme: 'mqtts', server }
@@ -52,7 +54,7 @@ const transports: Record<string, (speak: Speak) => { server: Server; scheme: str
 }
 
 const CONNACK = { 4: Buffer.from('20020000', 'hex'), 5: Buffer.from('2003000000', 'hex') }
-const ROUNDS = 40
+const ROUNDS = 20
 
 for (const [name, make] of Object.entries(transports)) {
   for (const version of [4, 5] as const) {
@@ -74,7 +76,7 @@ for (const [name, make] of Object.entries(transports)) {
           }
           write(bytes)
           // What the bytes began and did not finish (a length of megabytes) ends here.
-          for (let index = 0; index < 10; index++) write(new Uint8Array(300_000))
+          for (let index = 0; index < 4; index++) write(new Uint8Array(300_000))
         })
         servers.push(server)
         server.on('connection', (socket: Socket) => {
@@ -97,7 +99,7 @@ for (const [name, make] of Object.entries(transports)) {
               (error: unknown) => error,
             )
             if (outcome !== undefined) expect(outcome).toBeInstanceOf(MqttError)
-            if (isConnected && !name.includes('without')) {
+            else {
               const { error } = await client.closed
               expect(error).toBeInstanceOf(MqttError)
             }
@@ -107,7 +109,7 @@ for (const [name, make] of Object.entries(transports)) {
           process.off('unhandledRejection', onUnhandled)
         }
         expect(unhandled).toEqual([])
-      }, 60_000)
+      })
     }
   }
 }
