@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
 /** Each is a public entry point of package.json's `exports`. */
@@ -42,7 +43,26 @@ function declarations(folder: string): void {
   )
 }
 
+/** Browsers get the entries that make sense there, with another way to connect: nothing of Node is even named. */
+const browser: Options = {
+  ...shared,
+  entry: { index: entry.index, codec: entry.codec, session: entry.session, store: entry.store },
+  platform: 'browser',
+  target: 'es2022',
+  esbuildPlugins: [
+    {
+      name: 'browser-transports',
+      setup(build) {
+        build.onResolve({ filter: /transport\/open\.ts$/ }, () => ({
+          path: resolve('src/transport/open-browser.ts'),
+        }))
+      },
+    },
+  ],
+}
+
 export default defineConfig([
+  { ...browser, format: 'esm', outDir: 'dist/browser' },
   {
     ...shared,
     // The command, package.json's `bin`.

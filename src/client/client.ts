@@ -31,6 +31,7 @@ import {
   type UnsubscribeOutcome,
 } from './message-router.ts'
 import { type MessageSource, toSource } from './message-source.ts'
+import { watchNetwork } from './network-watch.ts'
 import { type ClientOptions, constructorOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { type Payload, payloadBytes } from './payload.ts'
 import { ProducerPressure } from './producer-pressure.ts'
@@ -99,6 +100,8 @@ export class Client implements AsyncDisposable {
   readonly #lifecycle: Lifecycle
   readonly #router: MessageRouter
   readonly #pressure: ProducerPressure
+  /** Ends the watching of the page's network, which began with the first `connect()`. */
+  #unwatchNetwork: (() => void) | undefined = undefined
   readonly #log: LogHook | undefined
   readonly #streams: Set<StateStream> = new Set()
   readonly #queueIsBounded: boolean
@@ -203,6 +206,7 @@ export class Client implements AsyncDisposable {
    * @throws ConnectError, TimeoutError, ClosedError, StoreError, OptionsError (of `connectOptions`), or the signal's reason
    */
   connect(options: ConnectOptions = {}): Promise<ConnectionInfo> {
+    if (this.state !== 'closed') this.#unwatchNetwork ??= watchNetwork(() => this.#networkMayBeBack())
     return traceConnect(
       () => this.#lifecycle.connect(options.signal, options.timeoutMs),
       () => ({
@@ -638,8 +642,15 @@ export class Client implements AsyncDisposable {
     this.#note('warn', 'attempt failed', () => ({ attempt, error }))
   }
 
+  /** A connection that looks alive may have died while nobody looked: a ping finds out sooner than the keep-alive. */
+  #networkMayBeBack(): void {
+    if (this.connected) this.#driver.ping().catch(() => {})
+    else this.#lifecycle.retryNow()
+  }
+
   #ended(info: ClosedInfo, error: MqttError): void {
     this.#leaving = true
+    this.#unwatchNetwork?.()
     if (info.error !== undefined) this.#lastError = info.error
     this.#note(info.error === undefined ? 'info' : 'error', 'closed', () => ({
       reason: info.reason,
