@@ -59,19 +59,15 @@ export class BrokerSession {
   /** A will that waits for its delay. */
   will: Will | undefined
   willAt: number = Number.POSITIVE_INFINITY
-  #lastPacketId = 0
 
   constructor(clientId: string, version: ProtocolVersion) {
     this.clientId = clientId
     this.version = version
   }
 
-  /** The next identifier that is not in use, or 0 when all are. */
+  /** The lowest identifier that is not in use, so that they come again soon; 0 when all are. */
   takePacketId(): number {
-    for (let tried = 0; tried < 0xffff; tried++) {
-      this.#lastPacketId = (this.#lastPacketId % 0xffff) + 1
-      if (!this.inFlight.has(this.#lastPacketId)) return this.#lastPacketId
-    }
+    for (let id = 1; id <= 0xffff; id++) if (!this.inFlight.has(id)) return id
     return 0
   }
 

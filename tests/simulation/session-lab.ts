@@ -20,6 +20,8 @@ import { Trace } from './trace.ts'
 
 /** Virtual milliseconds that everything has to come to rest in, once the network is calm. */
 const CALM_MS = 30 * 60_000
+/** More than any seed takes, by far. */
+const MOST_STEPS = 100_000
 const FILTERS = ['in/a', 'in/b', 'in/#', 'in/+', 'kept/#', '$share/group/in/a', 'refused/x'] as const
 
 const RIVAL = 'rival'
@@ -131,7 +133,8 @@ export class SessionLab {
   }
 
   #step(): void {
-    this.#steps++
+    if (++this.#steps > MOST_STEPS)
+      throw new SimulationFailure('liveness', `no rest after ${MOST_STEPS} steps`)
     this.#clock.runNext()
     this.#check()
   }
