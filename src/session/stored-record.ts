@@ -179,11 +179,15 @@ export class BlockWriter {
   }
 
   received(packetId: number): void {
-    this.#view.setUint16(this.#small(RecordType.received, 3), packetId)
+    // The view last: it is another one when the block has grown.
+    const at = this.#small(RecordType.received, 3)
+    this.#view.setUint16(at, packetId)
   }
 
   completed(packetId: number): void {
-    this.#view.setUint16(this.#small(RecordType.completed, 3), packetId)
+    // The view last: it is another one when the block has grown.
+    const at = this.#small(RecordType.completed, 3)
+    this.#view.setUint16(at, packetId)
   }
 
   /** Replaces what all earlier `received` and `completed` said. */

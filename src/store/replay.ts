@@ -5,6 +5,7 @@ import { SPILLED } from './message-log.ts'
 
 /** How far an unfinished publication had come. Those without one were never sent. */
 export interface FlightState {
+  /** 0 = not sent in the present session. */
   packetId: number
   /** 0 = no PUBREC received. */
   releaseOrder: number
@@ -88,8 +89,12 @@ export class Replay<M> implements RecordVisitor {
 
   onSessionLost(): void {
     this.received.clear()
-    // Packet ids belong to the session that is gone.
-    this.flights.clear()
+    // Packet ids belong to the session that is gone; an interval stays what the first PUBLISH said.
+    for (const [sequence, flight] of this.flights) {
+      if (flight.interval < 0) this.flights.delete(sequence)
+      flight.packetId = 0
+      flight.releaseOrder = 0
+    }
   }
 
   onSession(record: SessionRecord): void {
@@ -101,7 +106,8 @@ export class Replay<M> implements RecordVisitor {
   }
 
   #flight(sequence: number, packetId: number, releaseOrder: number): void {
-    this.flights.set(sequence, { packetId, releaseOrder, interval: -1 })
+    const interval = this.flights.get(sequence)?.interval ?? -1
+    this.flights.set(sequence, { packetId, releaseOrder, interval })
     this.lastReleaseOrder = Math.max(this.lastReleaseOrder, releaseOrder)
   }
 }

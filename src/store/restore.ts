@@ -111,8 +111,10 @@ function createMessage(
   const message = options.createMessage(stored)
   message.sequence = place.sequence
   if (flight === undefined) return message
-  message.packetId = flight.packetId
-  message.stage = Stage.sent
+  if (flight.packetId !== 0) {
+    message.packetId = flight.packetId
+    message.stage = Stage.sent
+  }
   if (message.expiry !== undefined && flight.interval >= 0) message.expiry.interval = flight.interval
   return message
 }
