@@ -5,28 +5,27 @@ import { listen } from './broker.ts'
 /** A TCP line to the broker that can be cut, as if somebody had pulled the cable. */
 export class BreakableLine {
   readonly url: string
-  readonly #ends: Set<Socket>
-  /** Those of them that lead to the broker. */
+  /** The ends at the client. */
+  readonly #nears: Set<Socket>
+  /** The ends at the broker. */
   readonly #fars: Set<Socket>
   readonly #close: () => void
 
-  private constructor(url: string, ends: Set<Socket>, fars: Set<Socket>, close: () => void) {
+  private constructor(url: string, nears: Set<Socket>, fars: Set<Socket>, close: () => void) {
     this.url = url
-    this.#ends = ends
+    this.#nears = nears
     this.#fars = fars
     this.#close = close
   }
 
   static async to(broker: URL): Promise<BreakableLine> {
-    const ends = new Set<Socket>()
+    const nears = new Set<Socket>()
     const fars = new Set<Socket>()
     const server = createServer((near) => {
       const far = connect({ host: broker.hostname, port: Number(broker.port || 1883) })
-      fars.add(far)
-      far.on('close', () => fars.delete(far))
-      for (const [one, other] of [
-        [near, far],
-        [far, near],
+      for (const [one, other, ends] of [
+        [near, far, nears],
+        [far, near, fars],
       ] as const) {
         ends.add(one)
         one.setNoDelay(true)
@@ -42,24 +41,29 @@ export class BreakableLine {
     const port = await listen(server)
     line.hostname = '127.0.0.1'
     line.port = String(port)
-    return new BreakableLine(line.href, ends, fars, () => server.close())
+    return new BreakableLine(line.href, nears, fars, () => server.close())
   }
 
   /** Drops every connection at once; new ones are taken. */
   cut(): void {
-    for (const socket of this.#ends) socket.destroy()
+    for (const socket of [...this.#nears, ...this.#fars]) socket.destroy()
   }
 
   /**
-   * Loses what is on its way from the broker, and nothing that goes to it: the broker's side falls silent first, and what the
-   * client says to what it has got is passed on before the line ends.
+   * Loses what is on its way from the broker, and nothing that goes to it: the broker's side falls silent first, and the line ends
+   * when the client has had all that was passed on, and what it has said has been passed on too.
+   *
+   * @param isSilent - whether the client has got and said as many bytes, and has nothing left to say
    */
-  async pull(): Promise<void> {
-    const ends = [...this.#fars]
-    for (const far of ends) far.unpipe().pause()
-    const said = (): number => ends.reduce((sum, far) => sum + far.bytesWritten, 0)
-    for (let before = -1; before !== said(); await delay(100)) before = said()
-    for (const far of ends) far.destroySoon()
+  async pull(isSilent: (bytesToClient: number, bytesToBroker: number) => boolean): Promise<void> {
+    const [near] = this.#nears
+    const [far] = this.#fars
+    if (near === undefined || far === undefined) return
+    far.unpipe().pause()
+    // Twice in a row: what it says to the last of it leaves a turn later.
+    for (let silent = 0; silent < 2; silent = isSilent(near.bytesWritten, far.bytesWritten) ? silent + 1 : 0)
+      await delay(10)
+    far.destroySoon()
   }
 
   close(): void {

@@ -50,7 +50,9 @@ async function main(): Promise<boolean> {
     ...(protocolVersion === 5 && { sessionExpiryInterval: 60 }),
     reconnect: { minDelayMs: 50, maxDelayMs: 1000 },
   })
-  consumer.on('disconnect', () => say('the line is down: the consumer reconnects, the devices go on'))
+  consumer.on('disconnect', (error) => {
+    if (error !== undefined) say('the line is down: the consumer reconnects, the devices go on')
+  })
   let connections = 0
   consumer.on('connect', () => {
     if (++connections > 1) say('the line is up again')
@@ -59,11 +61,14 @@ async function main(): Promise<boolean> {
   const readings = consumer.messages(`${root}/#`, { qos: 2 })
   await readings.ready
 
+  let consumed = 0
+  /** The same without duplicates. */
   let received = 0
   let quiet: () => void = () => {}
   let wanted = Number.POSITIVE_INFINITY
   const consuming = (async () => {
     for await (const message of readings) {
+      consumed++
       const { device, sequence, sentAt } = message.json<Reading>()
       const isNew = tallies[message.qos]?.receive(`${device}/${sequence}`, performance.now() - sentAt)
       if (!isNew) continue
@@ -80,7 +85,7 @@ async function main(): Promise<boolean> {
       before = received
       wanted = count
       await new Promise<void>((resolve) => {
-        const patience = setTimeout(resolve, 5000)
+        const patience = setTimeout(resolve, 15_000)
         quiet = () => {
           clearTimeout(patience)
           resolve()
@@ -131,7 +136,10 @@ async function main(): Promise<boolean> {
     await receivedUpTo(received + Math.floor(expected / 20))
     // What is lost is on its way to the consumer. Acknowledgements that are lost on the way back would have the broker send
     // QoS 1 messages a second time, as QoS 1 allows.
-    await line.pull()
+    await line.pull((toClient, toBroker) => {
+      const { bytesReceived, bytesSent, messagesReceived } = consumer.stats
+      return bytesReceived === toClient && bytesSent === toBroker && consumed === messagesReceived
+    })
   }
   await later
   await receivedUpTo(devices.length * (3 * half + 2 * (perDevice - half)))

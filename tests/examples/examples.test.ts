@@ -27,7 +27,8 @@ async function success(program: Program): Promise<string> {
   return program.output
 }
 
-describe('examples', () => {
+// Each starts processes that compile TypeScript first.
+describe('examples', { timeout: 120_000 }, () => {
   test('quick-start', async () => {
     expect(await success(example('quick-start'))).toBe('sensors/kitchen/temp 21.5\n')
   })
