@@ -30,6 +30,7 @@ import { type SubscribeTopic, subscriptionRequests } from './subscribe-arguments
 import type { SubscribeOptions } from './subscribe-options.ts'
 import type { TlsContext } from './tls-settings.ts'
 import { checkPayload, checkQos, checkTopic } from './topic-check.ts'
+import { checkMessage, checkPacket } from './wire-check.ts'
 
 const CONSTRUCTOR = [
   'callback_api_version',
@@ -558,8 +559,13 @@ export class Client {
     const name = domain ?? hostname().split('.').slice(1).join('.')
     if (name === '') throw new ValueError('This host has no domain.')
     const service = this.#settings.tls.isConfigured ? '_secure-mqtt' : '_mqtt'
+    const isWanted = this.#connection.expect()
     const records = await resolveSrv(`${service}._tcp.${name}`).catch(() => [])
-    if (records.length === 0) throw new ValueError(`No SRV records for ${name}.`)
+    if (!isWanted()) return MQTT_ERR_NO_CONN
+    if (records.length === 0) {
+      this.#connection.unexpect()
+      throw new ValueError(`No SRV records for ${name}.`)
+    }
     records.sort((a, b) => a.priority - b.priority || b.weight - a.weight)
     for (const record of records) {
       try {
@@ -611,6 +617,13 @@ export class Client {
     const bytes = encodePayload(payload)
     checkPayload(bytes)
     const { publications } = this.#connection
+    const core =
+      this.protocol === MQTTProtocolVersion.MQTTv5 ? toCore<PublishProperties>(properties) : undefined
+    const fullTopic = publications.topicFor(topic, core?.topicAlias)
+    checkMessage(
+      { topic: fullTopic, payload: bytes, qos, retain, dup: false, packetId: 1, properties: core },
+      this.protocol,
+    )
     const mid = publications.nextMid()
     const full = this.max_queued_messages > 0 && publications.unfinished >= this.max_queued_messages
     if (qos > 0 && (full || publications.isInUse(mid))) {
@@ -618,9 +631,6 @@ export class Client {
       finishInfo(info, MQTT_ERR_QUEUE_SIZE)
       return info
     }
-    const core =
-      this.protocol === MQTTProtocolVersion.MQTTv5 ? toCore<PublishProperties>(properties) : undefined
-    const fullTopic = publications.topicFor(topic, core?.topicAlias)
     const message = new OutgoingMessage(mid, fullTopic, bytes, qos, retain, core, this.#connection.now)
     this.#connection.publish(message)
     return message.info
@@ -636,6 +646,7 @@ export class Client {
       args,
     )
     const filters = subscriptionRequests(topic, qos, options, this.protocol)
+    checkPacket({ type: 'subscribe', packetId: 1, filters }, this.protocol)
     if (!this.#connection.accepts) return [MQTT_ERR_NO_CONN, null]
     const mid = this.#connection.publications.nextMid()
     const sent = this.protocol === MQTTProtocolVersion.MQTTv5 ? properties : null
@@ -652,6 +663,7 @@ export class Client {
     if (filters.length === 0 || filters.some((filter) => typeof filter !== 'string' || filter === '')) {
       throw new ValueError('No topic specified, or invalid topic type.')
     }
+    checkPacket({ type: 'unsubscribe', packetId: 1, filters: filters as string[] }, this.protocol)
     if (!this.#connection.accepts) return [MQTT_ERR_NO_CONN, null]
     const mid = this.#connection.publications.nextMid()
     const sent = this.protocol === MQTTProtocolVersion.MQTTv5 ? properties : null

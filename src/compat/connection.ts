@@ -17,7 +17,13 @@ import type { SessionStore } from '../store/store.ts'
 import { type CallbackFacts, callbackArguments } from './callback-arguments.ts'
 import type { CallbackRunner } from './callback-runner.ts'
 import type { Callback } from './callback-types.ts'
-import { type CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion } from './enums.ts'
+import {
+  type CallbackAPIVersion,
+  LogLevel,
+  MessageState,
+  MQTTErrorCode,
+  MQTTProtocolVersion,
+} from './enums.ts'
 import {
   convert_connack_rc_to_reason_code,
   convert_disconnect_error_code_to_reason_code,
@@ -35,6 +41,7 @@ import { answerOf, OutgoingMessage, Publications, restoredMessage } from './publ
 import { ReasonCode } from './reason-code.ts'
 import { randomClientId, type Settings } from './settings.ts'
 import { DriverSocket } from './socket-like.ts'
+import { checkPacket } from './wire-check.ts'
 
 /**
  *     new ──connect_async()──> to be connected ──> connecting ──CONNACK──> connected
@@ -56,8 +63,6 @@ interface Opening {
   readonly controller: AbortController
   /** By a call of the program, during which requests count as accepted. */
   readonly byProgram: boolean
-  /** SUBSCRIBEs that wait for the connection. */
-  readonly requests: (() => void)[]
 }
 
 export interface DisconnectArguments {
@@ -93,6 +98,10 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   readonly #watcher: ConnectionWatcher
   readonly #driver: ManualDriver
   #opening: Opening | undefined
+  /** A connection will be opened as soon as it is known where. */
+  #expected: object | undefined
+  /** SUBSCRIBEs that wait for a connection. */
+  #subscribes: (() => void)[] = []
   #opened: Promise<unknown> = Promise.resolve()
   #socket: DriverSocket | null = null
   #registered = false
@@ -180,7 +189,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   /** Whether requests are accepted: there is a connection, or the program is just opening one. */
   get accepts(): boolean {
     if (this.state === 'disconnecting') return false
-    return this.#driver.isOpen || this.#opening?.byProgram === true
+    return this.#driver.isOpen || this.#opening?.byProgram === true || this.#expected !== undefined
   }
 
   /** An attempt is under way; settles, never rejects. */
@@ -227,16 +236,35 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   // ------------------------------------------------------------------------------------------------ opening
 
   /**
+   * The program has asked for a connection whose place is still being looked up: requests count as accepted from now on.
+   * Gives a function that tells whether it is still wanted.
+   */
+  expect(): () => boolean {
+    this.drop()
+    const expected = {}
+    this.#expected = expected
+    return () => this.#expected === expected
+  }
+
+  /** There is no such place. */
+  unexpect(): void {
+    this.#expected = undefined
+    this.#forgetRequests()
+  }
+
+  /**
    * Opens a connection and queues CONNECT. What can be checked is checked, and the state is changed, before it
    * returns. Resolves with `MQTT_ERR_NO_CONN` when it was abandoned for another attempt or by `disconnect()`.
    */
   open(byProgram: boolean): Promise<MQTTErrorCode> {
     const { host, port } = this.#settings
     if (host === '' || !(port > 0)) throw new ValueError('Invalid host or port.')
+    const expected = this.#expected !== undefined
     this.drop()
     this.state = 'connecting'
-    this.#cancelWaiting()
-    const opening: Opening = { controller: new AbortController(), byProgram, requests: [] }
+    // What was asked for while the place was looked up is for this connection.
+    if (!expected) this.#forgetRequests()
+    const opening: Opening = { controller: new AbortController(), byProgram }
     this.#opening = opening
     try {
       this.#callbacks.call('on_pre_connect')
@@ -257,6 +285,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   drop(): void {
     this.#opening?.controller.abort()
     this.#opening = undefined
+    this.#expected = undefined
     this.#disconnect = undefined
     if (this.#driver.isOpen) this.#closeSocket('destroy')
   }
@@ -277,8 +306,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       this.#opening = undefined
       if (this.#disconnect !== undefined) this.state = 'disconnected'
       this.#disconnect = undefined
-      this.#unsubscribes = []
-      this.#cancelWaiting()
+      this.#forgetRequests()
       this.#watcher.wake()
       throw networkError(error, this.#settings)
     }
@@ -292,8 +320,8 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       this.#callbacks.call('on_socket_open', socket)
     } finally {
       if (this.#socket === socket) {
-        this.#driver.session.connect(this.#settings.connectPacket(this.first), this.#driver.now)
-        for (const request of opening.requests) request()
+        this.#connect()
+        for (const request of this.#subscribes.splice(0)) request()
         const disconnect = this.#disconnect
         this.#disconnect = undefined
         if (disconnect !== undefined) this.#startDisconnect(disconnect)
@@ -304,8 +332,21 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     return MQTT_ERR_SUCCESS
   }
 
-  /** QoS 0 that has not been written is lost with its connection. */
-  #cancelWaiting(): void {
+  #connect(): void {
+    const packet = this.#settings.connectPacket(this.first)
+    try {
+      checkPacket(packet, this.protocol)
+    } catch (error) {
+      this.drop()
+      throw error
+    }
+    this.#driver.session.connect(packet, this.#driver.now)
+  }
+
+  /** Requests are lost with their connection, and so is QoS 0 that has not been written. */
+  #forgetRequests(): void {
+    this.#subscribes = []
+    this.#unsubscribes = []
     for (const message of this.publications.discardUnwritten()) this.#driver.cancel(message)
   }
 
@@ -324,8 +365,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     this.#currentMid = 0
     if (refusal !== undefined) {
       this.publications.remove(message)
-      const tooLarge = refusal.reasonCode === 0x95
-      finishInfo(info, tooLarge ? MQTTErrorCode.MQTT_ERR_PAYLOAD_SIZE : MQTTErrorCode.MQTT_ERR_NOT_SUPPORTED)
+      finishInfo(info, limitCode(refusal))
       return
     }
     if (qos === 0 && message.stage === Stage.settled) this.publications.encoded(message)
@@ -348,7 +388,8 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
         this.#driver.say(() => this.#answered('on_subscribe', mid, outcome))
       },
     }
-    return this.#request(mid, this.#opening?.requests, () => this.#driver.session.subscribe(command))
+    const waiting = this.#driver.isOpen ? undefined : this.#subscribes
+    return this.#request(mid, waiting, () => this.#driver.session.subscribe(command))
   }
 
   /** Takes subscriptions back; `on_unsubscribe` is told. */
@@ -404,6 +445,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       return MQTT_ERR_SUCCESS
     }
     this.abandonAttempt()
+    if (this.#expected !== undefined) this.unexpect()
     if (!this.#driver.isOpen) {
       this.state = 'disconnected'
       return MQTT_ERR_NO_CONN
@@ -567,8 +609,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     } else if (packet !== undefined) {
       this.#endedByBroker(packet)
     } else if (error instanceof ProtocolError) {
+      this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `Error: ${error.message}`)
       this.#lost(MQTTErrorCode.MQTT_ERR_PROTOCOL)
     } else {
+      if (error.cause instanceof Error) {
+        this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `failed to receive on socket: ${error.cause.message}`)
+      }
       const silent = error.code === 'ERR_MQTT_KEEP_ALIVE_TIMEOUT'
       this.#lost(silent ? MQTTErrorCode.MQTT_ERR_KEEPALIVE : MQTT_ERR_CONN_LOST)
     }
@@ -596,6 +642,11 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     if (!(message instanceof OutgoingMessage)) return
     if (message.qos === 0 && !(outcome instanceof Error)) {
       this.publications.encoded(message)
+      return
+    }
+    if (outcome instanceof Error && outcome.code === 'ERR_MQTT_SERVER_LIMIT') {
+      this.publications.remove(message)
+      finishInfo(message.info, limitCode(outcome))
       return
     }
     const answer = answerOf(outcome)
@@ -717,6 +768,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     message.qos = inbound.qos
     message.retain = inbound.retain
     message.dup = inbound.dup
+    if (inbound.qos === 2) message.state = MessageState.MQTT_MS_WAIT_FOR_PUBREL
     message.timestamp = performance.now() / 1000
     if (this.protocol === MQTTProtocolVersion.MQTTv5) {
       message.properties = fromCore(PacketTypes.PUBLISH, inbound.properties)
@@ -824,6 +876,14 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       socket?.closed()
     }
   }
+}
+
+/** What a message that the broker does not take is told. */
+function limitCode(refusal: MqttError): MQTTErrorCode {
+  // 0x95: Packet too large.
+  return refusal.reasonCode === 0x95
+    ? MQTTErrorCode.MQTT_ERR_PAYLOAD_SIZE
+    : MQTTErrorCode.MQTT_ERR_NOT_SUPPORTED
 }
 
 /** A reason code of a packet; one that the packet can not have becomes an unspecified error. */
