@@ -16,6 +16,8 @@ export interface OutboundEntry {
   isAbandoned: boolean
   /** Times that the server lost the session while it was open. */
   losses: number
+  /** Of these the client could not know. */
+  unseenLosses: number
 }
 
 /** One message published by the broker, as it was queued for the client and came to its application. */
@@ -72,6 +74,7 @@ export class Ledger {
       isCancelled: false,
       isAbandoned: false,
       losses: 0,
+      unseenLosses: 0,
     }
     this.outbound.push(entry)
     this.#unsettled++
@@ -80,6 +83,11 @@ export class Ledger {
 
   sessionLost(): void {
     for (const entry of this.outbound) if (entry.settled === 0) entry.losses++
+  }
+
+  /** The session was lost, and nothing on the wire told the client. */
+  sessionLostUnseen(): void {
+    for (const entry of this.outbound) if (entry.settled === 0) entry.unseenLosses++
   }
 
   settled(entry: OutboundEntry, outcome: unknown): void {
@@ -130,8 +138,8 @@ export class Ledger {
     const { qos } = entry
     if (message.qos !== qos)
       this.#report('no downgrade', `${describe(entry)} reached the broker at QoS ${message.qos}`)
-    const most =
-      qos === 1 ? Number.POSITIVE_INFINITY : 1 + (qos === 2 && this.#mayRepublish ? entry.losses : 0)
+    const republished = (this.#mayRepublish ? entry.losses : 0) + entry.unseenLosses
+    const most = qos === 1 ? Number.POSITIVE_INFINITY : 1 + (qos === 2 ? republished : 0)
     if (entry.accepted > most) {
       this.#report(
         qos === 2 ? 'exactly once' : 'at most once',

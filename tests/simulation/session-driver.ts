@@ -3,6 +3,7 @@ import type { DisconnectPacket } from '../../src/codec/packet.ts'
 import type { MqttError } from '../../src/errors.ts'
 import type { FilterResult } from '../../src/session/command.ts'
 import { InboundMessage } from '../../src/session/inbound-message.ts'
+import type { Limits } from '../../src/session/limits.ts'
 import type { OutboundMessage } from '../../src/session/outbound-message.ts'
 import { Session } from '../../src/session/session.ts'
 import type { PublishOutcome, SessionSink } from '../../src/session/sink.ts'
@@ -18,6 +19,7 @@ const CONNECT_TIMEOUT_MS = 60_000
 export interface DriverListener {
   onMessage(message: InboundMessage): void
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void
+  onOnline(sessionPresent: boolean): void
   onSessionLost(): void
   onOffline(error: MqttError | undefined): void
 }
@@ -221,7 +223,8 @@ export class SessionDriver implements SessionSink {
 
   // ------------------------------------------------------------------------------------------------- SessionSink
 
-  onConnected(): void {
+  onConnected(limits: Limits): void {
+    this.#listener.onOnline(limits.sessionPresent)
     this.#connectTimer?.cancel()
     this.#connectTimer = undefined
   }

@@ -55,6 +55,9 @@ export class SessionLab {
   readonly #open: OutboundMessage[] = []
   /** Broker sessions by the delivery that was queued in them. */
   readonly #homes: Map<Delivery, BrokerSession> = new Map()
+  /** The broker's session that the client goes on with, and those it takes for another. */
+  #home: BrokerSession | undefined
+  readonly #strangeHomes: Set<BrokerSession> = new Set()
   #driver: SessionDriver
   /** Delivered, and the application is not done with them. */
   #held: InboundMessage[] = []
@@ -123,6 +126,7 @@ export class SessionLab {
       {
         onMessage: (message) => this.#onMessage(message),
         onSettled: (message, outcome) => this.#onSettled(message, outcome),
+        onOnline: (sessionPresent) => this.#onOnline(sessionPresent),
         onSessionLost: () => this.#ledger.sessionLost(),
         onOffline: (error) => this.trace.note(`offline: ${error?.message ?? 'disconnected'}`),
       },
@@ -414,6 +418,20 @@ export class SessionLab {
 
   // ------------------------------------------------------------------------------------------------- what comes of it
 
+  /**
+   * A broker that has lost the session makes a new one for CONNECT. When its CONNACK, which would tell so, is lost too,
+   * the next one says that a session is present, and it is another than the client believes. MQTT has no means
+   * against it: nothing is promised for what crosses that gap.
+   */
+  #onOnline(sessionPresent: boolean): void {
+    const home = this.#network.broker.sessions.get(this.#driver.session.clientId)
+    if (sessionPresent && home !== this.#home) {
+      this.#ledger.sessionLostUnseen()
+      if (home !== undefined) this.#strangeHomes.add(home)
+    }
+    this.#home = home
+  }
+
   #onMessage(message: InboundMessage): void {
     if (message.topic === 'will') return
     this.trace.note(`delivered ${numberOf(message.payload)}`)
@@ -521,7 +539,8 @@ export class SessionLab {
   #finish(): void {
     const { session } = this.#driver
     const theirs = this.#network.broker.sessions.get(session.clientId)
-    this.#ledger.finish((delivery) => this.#homes.get(delivery) === theirs)
+    const isStrange = theirs !== undefined && this.#strangeHomes.has(theirs)
+    this.#ledger.finish((delivery) => !isStrange && this.#homes.get(delivery) === theirs)
     if (this.#journal !== undefined && this.#journal.sequences.length > 0) {
       throw new SimulationFailure(
         'bounded',

@@ -6,6 +6,8 @@ interface Stored {
   readonly sequence: number
   packetId: number
   releaseOrder: number
+  /** Seconds written in its first PUBLISH. */
+  interval: number
 }
 
 /**
@@ -52,17 +54,19 @@ export class SimulatedJournal implements Journal {
 
   published(message: OutboundMessage): void {
     const { sequence, packetId } = message
+    const interval = message.expiry?.interval ?? -1
     this.#pending.push(() => {
-      this.#stored.set(sequence, { message, sequence, packetId, releaseOrder: 0 })
+      this.#stored.set(sequence, { message, sequence, packetId, releaseOrder: 0, interval })
       this.#lastSequence = sequence
     })
   }
 
   sent(message: OutboundMessage): void {
     const { sequence, packetId } = message
+    const interval = message.expiry?.interval ?? -1
     this.#pending.push(() => {
       const record = this.#stored.get(sequence)
-      if (record !== undefined) this.#stored.set(sequence, { ...record, packetId, releaseOrder: 0 })
+      if (record !== undefined) this.#stored.set(sequence, { ...record, packetId, releaseOrder: 0, interval })
     })
   }
 
@@ -99,7 +103,7 @@ export class SimulatedJournal implements Journal {
 }
 
 /** The message as a new process has it. */
-function renew({ message, sequence, packetId }: Stored): OutboundMessage {
+function renew({ message, sequence, packetId, interval }: Stored): OutboundMessage {
   const { expiry } = message
   const copy = new OutboundMessage(
     message.topic,
@@ -110,6 +114,7 @@ function renew({ message, sequence, packetId }: Stored): OutboundMessage {
     expiry === undefined ? undefined : new MessageExpiry(expiry.dropAt, expiry.endsAt),
     0,
   )
+  if (copy.expiry !== undefined) copy.expiry.interval = interval
   copy.sequence = sequence
   copy.packetId = packetId
   copy.stage = packetId === 0 ? Stage.queued : Stage.sent

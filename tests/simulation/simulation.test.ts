@@ -2,7 +2,12 @@ import { expect, test } from 'vitest'
 import { runSeed } from './run-seed.ts'
 
 /** Seeds that found something once; each line says what. */
-const FOUND: readonly (readonly [seed: number, what: string])[] = []
+const FOUND: readonly (readonly [seed: number, what: string])[] = [
+  [69, 'a message too large for its new alias left the alias behind as known'],
+  [11_411, 'a new session whose CONNACK was lost is taken for the old one, and nobody can tell'],
+  [13_659, 'a message that was sent, lost with its session and then expired was called unsent'],
+  [18_779, 'the same at QoS 2, across a restart of the process'],
+]
 
 const SEEDS = 3000
 /** So that a run shows where it is, and the time limit is one of a part. */
