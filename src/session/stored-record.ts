@@ -76,7 +76,7 @@ export interface OwnerRecord {
   readonly protocolVersion: ProtocolVersion | 0
 }
 
-/** Gathers records into one block. Nothing it has handed out is ever changed. */
+/** Gathers records into one block. */
 export class BlockWriter {
   #bytes: Uint8Array
   #view: DataView
@@ -85,10 +85,10 @@ export class BlockWriter {
   #frame: number = 0
   #frameIsPublication: boolean = false
 
-  /** @param capacity - bytes to begin with; it grows as needed */
-  constructor(capacity: number) {
-    this.#bytes = new Uint8Array(Math.max(capacity, 256))
-    this.#view = new DataView(this.#bytes.buffer)
+  /** @param bytes - memory to begin with, at least 256 bytes, of a buffer of its own; when it is full, more is made */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer)
     writeBlockHeader(this.#view, MAGIC_LOG)
   }
 
@@ -224,7 +224,7 @@ export class BlockWriter {
     this.#bytes.set(clientId, at + 3)
   }
 
-  /** The finished block. The writer is of no use afterwards. */
+  /** The finished block: a view of the memory in use. The writer is of no use afterwards. */
   finish(): Uint8Array {
     this.#endFrame()
     return this.#bytes.subarray(0, this.#length)

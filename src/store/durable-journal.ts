@@ -30,6 +30,9 @@ export interface OpenedJournal {
 
 /** A block is finished when it has grown to this: a turn that publishes a lot makes several. */
 const BLOCK_BYTES = 1024 * 1024
+const FIRST_BYTES = 2048
+/** Blocks from this size on leave their memory to the next one. */
+const REUSED_BYTES = 32 * 1024
 /** The front of the log is cut off in pieces of about this size: each cut writes the state of the session anew. */
 const CUT_BYTES = 256 * 1024
 const CUT_BLOCKS = 64
@@ -61,7 +64,8 @@ export class DurableJournal implements Journal {
   /** The block that is being filled. */
   #writer: BlockWriter | undefined
   #block: LogBlock<OutboundMessage> = new LogBlock()
-  #capacity = 1024
+  /** Memory of a block that has been written, for the next one; none after small blocks, so that an idle client holds none. */
+  #spare: Uint8Array | undefined
   /** Finished, and not in the store yet. */
   #finished: LogBlock<OutboundMessage>[] = []
   #finishedBytes: StoredBlock[] = []
@@ -258,6 +262,7 @@ export class DurableJournal implements Journal {
     ).then(
       () => {
         for (const block of blocks) block.isWritten = true
+        this.#reuse(put)
         this.#storedThrough = through
         this.#writing = undefined
       },
@@ -273,8 +278,19 @@ export class DurableJournal implements Journal {
 
   /** The writer to record with. */
   #open(): BlockWriter {
-    this.#writer ??= new BlockWriter(this.#capacity)
+    if (this.#writer === undefined) {
+      this.#writer = new BlockWriter(this.#spare ?? new Uint8Array(FIRST_BYTES))
+      this.#spare = undefined
+    }
     return this.#writer
+  }
+
+  /** The store has let go of the bytes. */
+  #reuse(put: readonly StoredBlock[]): void {
+    const bytes = put.at(-1)?.bytes
+    const isWorthIt =
+      bytes !== undefined && bytes.length >= REUSED_BYTES && bytes.buffer.byteLength <= 2 * BLOCK_BYTES
+    this.#spare = isWorthIt ? new Uint8Array(bytes.buffer) : undefined
   }
 
   #recordSettled(): void {
@@ -293,11 +309,6 @@ export class DurableJournal implements Journal {
     this.#log.push(block)
     this.#finished.push(block)
     this.#finishedBytes.push({ position: block.position, bytes })
-    // Half as much again as the last one took, so that a steady load grows no buffers.
-    this.#capacity = Math.min(
-      Math.max(1024, bytes.length + (bytes.length >> 1)),
-      BLOCK_BYTES + (BLOCK_BYTES >> 3),
-    )
     this.#writer = undefined
     this.#block = new LogBlock()
   }

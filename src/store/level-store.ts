@@ -58,10 +58,13 @@ class LevelStore implements SessionStore {
   readonly #acquire: () => Promise<OpenDatabase>
   readonly #name: string
   readonly #sync: boolean
+  readonly #copies: boolean
   #open: OpenDatabase | undefined
 
-  constructor(name: string, sync: boolean, acquire: () => Promise<OpenDatabase>) {
+  /** @param copies - the database may keep the bytes themselves, as one in memory does */
+  constructor(name: string, sync: boolean, copies: boolean, acquire: () => Promise<OpenDatabase>) {
     this.#name = name
+    this.#copies = copies
     this.#sync = sync
     this.#acquire = acquire
   }
@@ -90,7 +93,7 @@ class LevelStore implements SessionStore {
   async write(batch: StoreBatch): Promise<void> {
     const operations: LevelOperation[] = []
     for (const { position, bytes } of batch.put) {
-      operations.push({ type: 'put', key: keyOf(position), value: bytes })
+      operations.push({ type: 'put', key: keyOf(position), value: this.#copies ? bytes.slice() : bytes })
     }
     for (const position of batch.remove) operations.push({ type: 'del', key: keyOf(position) })
     const options = { keyEncoding: 'utf8', valueEncoding: 'view', sync: this.#sync } as const
@@ -120,9 +123,11 @@ class LevelStore implements SessionStore {
 export function levelStore(target: string | LevelDatabase, options: LevelStoreOptions = {}): SessionStore {
   const sync = options.durability === 'disk'
   if (typeof target !== 'string') {
-    return new LevelStore('(a database that was handed in)', sync, () => borrow(target))
+    return new LevelStore('(a database that was handed in)', sync, true, () => borrow(target))
   }
-  return new LevelStore(JSON.stringify(target), sync, () => openLocation(target, options.repair === true))
+  return new LevelStore(JSON.stringify(target), sync, false, () =>
+    openLocation(target, options.repair === true),
+  )
 }
 
 /** Databases that were handed in and are in use: they have no lock of their own. */

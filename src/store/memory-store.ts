@@ -25,7 +25,6 @@ class MemoryStore implements SessionStore {
 
   async write(batch: StoreBatch): Promise<void> {
     this.#check()
-    // A copy of just the block: the view may be the small front part of a large buffer.
     for (const { position, bytes } of batch.put) this.#blocks.set(position, bytes.slice())
     for (const position of batch.remove) this.#blocks.delete(position)
   }

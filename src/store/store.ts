@@ -2,7 +2,10 @@
 export interface StoredBlock {
   /** A whole number from 1 on: the order of the log. */
   readonly position: number
-  /** Never changed once handed over, in either direction: a store may keep it without copying. */
+  /**
+   * To a store: valid until its `write` has settled, so a store that keeps the bytes themselves makes a copy. From a store: never
+   * changed once handed out.
+   */
   readonly bytes: Uint8Array
 }
 

@@ -15,6 +15,7 @@ const HELP = `npm run bench -- [options]
   --client NAME[,NAME] only these: mqtt-await MQTT.js "bare socket"
   --runs N             runs of each (default 5); medians are shown
   --out FOLDER         where results.json and results.svg go (default tests/bench)
+  store [--runs N]     what a session store costs a publisher of QoS 1
   codec [WORD ...]     the codec alone against mqtt-packet, in this process: scenarios whose title has the words
   --profile            writes a .cpuprofile of every client process to the current folder
 
@@ -84,6 +85,11 @@ function importTime(contestant: ContestantName): Measurement | undefined {
 }
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'store') {
+    const { run } = await import('./store.ts')
+    await run(process.argv.slice(3))
+    return
+  }
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

@@ -74,6 +74,20 @@ describe('examples', { timeout: 120_000 }, () => {
     expect(output).toBe('lamps/desk is on (state)\nlamps/door is off (state)\nforgotten\n')
   })
 
+  test('durable-session', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'durable-session-'))
+    onTestFinished(() => rmSync(place, { recursive: true, force: true }))
+    const lines = [
+      'stored: from here on no crash of this process loses it',
+      'working on measured 21.5',
+      'done',
+      '',
+    ]
+    expect(await success(example('durable-session', [place]))).toBe(['a new session', ...lines].join('\n'))
+    const again = await success(example('durable-session', [place]))
+    expect(again).toBe(['going on with the session of the last process', ...lines].join('\n'))
+  })
+
   test('graceful-shutdown', async () => {
     const client = new Client(broker.url)
     onTestFinished(async () => {

@@ -59,7 +59,7 @@ describe('checksum', () => {
 
 describe('a block', () => {
   test('gives back every kind of record, in order', () => {
-    const writer = new BlockWriter(16)
+    const writer = new BlockWriter(new Uint8Array(256))
     const session = {
       clientId: 'gerät-7',
       protocolVersion: 5,
@@ -115,7 +115,7 @@ describe('a block', () => {
         ],
       },
     })
-    const writer = new BlockWriter(16)
+    const writer = new BlockWriter(new Uint8Array(256))
     const sequence = 2 ** 40 + 5
     writer.publication(full, sequence, 17, 2 ** 33, true)
     writer.publication(publication({ topic: '', payload: new Uint8Array() }), sequence + 1, 0, 0, false)
@@ -133,7 +133,7 @@ describe('a block', () => {
 
 describe('damage', () => {
   function block(): Uint8Array {
-    const writer = new BlockWriter(16)
+    const writer = new BlockWriter(new Uint8Array(256))
     for (let n = 1; n <= 5; n++)
       writer.publication(publication({ payload: text(`payload ${n}`) }), n, n, 0, false)
     writer.settled(1, 1)

@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import mqtt from 'mqtt'
+import { Client } from 'mqtt-await'
+import { levelStore, memoryStore, type SessionStore } from 'mqtt-await/store'
+import { payloadOf, topics } from './wire.ts'
+
+/** One run: QoS 1 publications of 64 bytes, 4,000 of them under way at a time; reports messages per second. */
+
+export interface StoreOrder {
+  readonly variant: StoreVariant
+  readonly port: number
+  readonly count: number
+}
+
+export type StoreVariant =
+  | 'no store'
+  | 'memoryStore'
+  | 'levelStore, process'
+  | 'levelStore, disk'
+  | 'MQTT.js, memory store'
+
+const OUTSTANDING = 4000
+
+const { variant, port, count } = JSON.parse(process.argv[2] ?? '{}') as StoreOrder
+const place = mkdtempSync(join(tmpdir(), 'mqtt-await-bench-'))
+try {
+  const publisher = await (variant === 'MQTT.js, memory store' ? openMqttJs() : openMqttAwait())
+  await run(publisher.publish, count / 4)
+  const start = process.hrtime.bigint()
+  await run(publisher.publish, count)
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9
+  await publisher.close()
+  process.send?.(count / seconds)
+} finally {
+  rmSync(place, { recursive: true, force: true })
+}
+process.disconnect?.()
+
+interface Publisher {
+  publish(topic: string, payload: Buffer, done: (error?: unknown) => void): void
+  close(): Promise<unknown>
+}
+
+async function openMqttAwait(): Promise<Publisher> {
+  const store = storeOf(variant)
+  const client = new Client(`mqtt://127.0.0.1:${port}`, {
+    clientId: 'bench',
+    reconnect: false,
+    ...(store === undefined ? {} : { store }),
+  })
+  await client.connect()
+  return {
+    publish: (topic, payload, done) => {
+      client.publish(topic, payload, { qos: 1 }).acked.then(() => done(), done)
+    },
+    close: () => client.close(),
+  }
+}
+
+function storeOf(name: StoreVariant): SessionStore | undefined {
+  if (name === 'memoryStore') return memoryStore()
+  if (name === 'levelStore, process') return levelStore(place)
+  if (name === 'levelStore, disk') return levelStore(place, { durability: 'disk' })
+  return undefined
+}
+
+async function openMqttJs(): Promise<Publisher> {
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, {
+    protocolVersion: 5,
+    clientId: 'bench',
+  })
+  return {
+    publish: (topic, payload, done) => {
+      client.publish(topic, payload, { qos: 1 }, (error) => done(error ?? undefined))
+    },
+    close: () => client.endAsync(true),
+  }
+}
+
+function run(publish: Publisher['publish'], messages: number): Promise<void> {
+  const payload = payloadOf(64)
+  return new Promise((resolve, reject) => {
+    let published = 0
+    let done = 0
+    const send = (): void => {
+      const topic = topics[published++ % topics.length] as string
+      publish(topic, payload, (error) => {
+        if (error !== undefined) reject(error)
+        else if (++done >= messages) resolve()
+        else if (published < messages) send()
+      })
+    }
+    for (let index = 0; index < Math.min(OUTSTANDING, messages); index++) send()
+  })
+}
