@@ -52,7 +52,9 @@ describe('exports', () => {
         "TimeoutError",
         "TypedTopic",
         "UnsubscribeError",
+        "bearerAuthenticator",
         "classOf",
+        "scramAuthenticator",
         "topic",
       ]
     `)
