@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { transformSync } from 'esbuild'
 import { defineConfig, type Options } from 'tsup'
 
 /** Each is a public entry point of package.json's `exports`. */
@@ -43,6 +44,19 @@ function declarations(folder: string): void {
   )
 }
 
+function toCommonJs(folder: string): void {
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!path.endsWith('.js')) continue
+    const file = join(folder, path)
+    const { code } = transformSync(readFileSync(file, 'utf8'), {
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+    })
+    writeFileSync(file, code)
+  }
+}
+
 /** Browsers get the entries that make sense there, with another way to connect: nothing of Node is even named. */
 const browser: Options = {
   ...shared,
@@ -73,12 +87,14 @@ export default defineConfig([
   },
   {
     ...shared,
-    format: 'cjs',
+    // Modules first, each turned into CommonJS afterwards: tsup's own way drops class fields that have no initial value.
+    format: 'esm',
     outDir: 'dist/cjs',
-    outExtension: () => ({ js: '.js' }),
+    sourcemap: false,
     // ESM only: require() would fail on Node 20 before 20.19.
     noExternal: ['p-queue'],
     onSuccess: async () => {
+      toCommonJs('dist/cjs')
       declarations('dist/cjs')
       // Makes .js and .d.ts of this folder CommonJS for Node and for TypeScript alike.
       writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n')
