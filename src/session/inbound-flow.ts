@@ -128,7 +128,14 @@ export class InboundFlow {
   }
 
   #onQoS1(message: InboundMessage, slot: Slot): Arrival {
-    if (slot !== undefined && slot !== RECEIVED && slot.qos === 1 && message.dup && !this.#isCurrent(slot)) {
+    if (
+      slot !== undefined &&
+      slot !== RECEIVED &&
+      slot.qos === 1 &&
+      message.dup &&
+      !this.#isCurrent(slot) &&
+      isSame(slot, message)
+    ) {
       this.#owe(slot)
       return Arrival.known
     }
@@ -180,4 +187,16 @@ export class InboundFlow {
     }
     return slots[packetId]
   }
+}
+
+/**
+ * A server that lost the session may use an identifier for another message before we can hear of the loss. At QoS 1
+ * it must not be swallowed, and being sure costs a comparison that is rarely made.
+ */
+function isSame(known: InboundMessage, message: InboundMessage): boolean {
+  return (
+    known.topic === message.topic &&
+    known.payload.length === message.payload.length &&
+    known.payload.every((byte, at) => byte === message.payload[at])
+  )
 }

@@ -1,5 +1,6 @@
+import { LARGEST_PACKET } from '../codec/byte-writer.ts'
 import type { AckPacket } from '../codec/packet.ts'
-import { encodePublish } from '../codec/publish.ts'
+import { encodePublish, publishSize } from '../codec/publish.ts'
 import { type MqttError, ProtocolError } from '../errors.ts'
 import type { Millis } from './command.ts'
 import type { Connection } from './connection.ts'
@@ -23,6 +24,8 @@ import type { Wire } from './wire.ts'
 const BLOCK_MARK = 1_048_576
 /** Waiting messages are looked through for expired ones at most this often: intervals are whole seconds. */
 const EXPIRY_GRAIN_MS = 500
+/** The property, and a byte by which the Property Length may grow. */
+const MESSAGE_EXPIRY_BYTES = 6
 const NEVER: Millis = Number.POSITIVE_INFINITY
 const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undefined })
 
@@ -344,6 +347,7 @@ export class PublishFlow {
       omitTopic = aliases.isKnown
     }
     const interval = message.expiry === undefined ? -1 : this.#expiryInterval(message, isFirst)
+    if (omitTopic && message.qos > 0 && !this.#mayBeResent(message)) return 0
     let written = encodePublish(output, version, message, alias, omitTopic, interval)
     // The server has not heard of the alias.
     if (written === 0 && alias > 0 && !omitTopic) aliases?.forget(alias)
@@ -370,6 +374,17 @@ export class PublishFlow {
       })
     }
     return written
+  }
+
+  /**
+   * Whether a message that is short enough thanks to its alias would be so without it, as a resend is: else a lost
+   * connection would leave an exchange that cannot be finished.
+   */
+  #mayBeResent(message: OutboundMessage): boolean {
+    const { maximumPacketSize } = this.#wire.output
+    if (maximumPacketSize === LARGEST_PACKET) return true
+    const expiryBytes = message.expiry === undefined ? 0 : MESSAGE_EXPIRY_BYTES
+    return publishSize(5, message) + expiryBytes <= maximumPacketSize
   }
 
   /**

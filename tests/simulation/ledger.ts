@@ -88,6 +88,7 @@ export class Ledger {
   /** The session was lost, and nothing on the wire told the client. */
   sessionLostUnseen(): void {
     for (const entry of this.outbound) if (entry.settled === 0) entry.unseenLosses++
+    this.#lastDelivered.clear()
   }
 
   settled(entry: OutboundEntry, outcome: unknown): void {

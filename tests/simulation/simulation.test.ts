@@ -3,6 +3,8 @@ import { runSeed } from './run-seed.ts'
 
 /** Seeds that found something once; each line says what. */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
+  [131_169, 'a message that fits by its alias alone could not be sent again'],
+  [183_326, 'a QoS 1 message was swallowed for another one under its identifier'],
   [69, 'a message too large for its new alias left the alias behind as known'],
   [11_411, 'a new session whose CONNACK was lost is taken for the old one, and nobody can tell'],
   [13_659, 'a message that was sent, lost with its session and then expired was called unsent'],
