@@ -146,7 +146,9 @@ export class Mosquitto {
   }
 
   get #listeners(): readonly ListenerKind[] {
-    return this.#options.listeners ?? ['tcp']
+    const wanted = this.#options.listeners ?? ['tcp']
+    // Mosquitto 2.0.11 does not start with WebSocket listeners alone.
+    return wanted.every((kind) => kind === 'ws' || kind === 'wss') ? [...wanted, 'tcp'] : wanted
   }
 
   get #socketPath(): string {
@@ -273,19 +275,25 @@ export async function startAedes(
   }
 }
 
-/** Ports of 127.0.0.1 that nobody uses at this moment, all different. */
+/**
+ * Ports of 127.0.0.1 that nobody uses at this moment, all different. They lie below the range from which systems give
+ * ports to outgoing connections, so that none is taken in between by accident.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = 16_000 + Math.floor(Math.random() * 16_000)
+    if (await isFree(port)) ports.add(port)
+  }
+  return [...ports]
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, () => server.close(() => resolve(true)))
+  })
 }
 
 function findProgram(name: string): string | undefined {

@@ -1,0 +1,101 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+import { type Browser, chromium } from 'playwright-core'
+import { describe, type SuiteAPI } from 'vitest'
+import { mosquittoPath } from './brokers.ts'
+
+const source = resolve(import.meta.dirname, '../../src')
+
+export const chromiumPath: string | undefined = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => existsSync(path))
+
+/** `describe` for what needs Chromium and Mosquitto; skipped, and loudly reported, where one of them is missing. */
+export const describeChromium: SuiteAPI = (
+  chromiumPath === undefined || mosquittoPath === undefined ? describe.skip : describe
+) as SuiteAPI
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: chromiumPath ?? '',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+/** The package as the `browser` condition gives it, from its sources: what tsup.config.ts does for dist/browser. */
+const browserCondition: Plugin = {
+  name: 'browser-condition',
+  setup(builder) {
+    builder.onResolve({ filter: /^mqtt-await$/ }, () => ({ path: `${source}/index.ts` }))
+    builder.onResolve({ filter: /transport\/open\.ts$/ }, () => ({
+      path: `${source}/transport/open-browser.ts`,
+    }))
+  },
+}
+
+/**
+ * Bundles an entry for browsers, with all its dependencies and no polyfill: an import of a module of Node is an error
+ * of the build. Gives each output file; the first is the entry, the others are what it loads when needed.
+ */
+export async function bundleForBrowser(entryPoint: string, minify = false): Promise<Map<string, Uint8Array>> {
+  const { outputFiles } = await build({
+    entryPoints: [entryPoint],
+    bundle: true,
+    minify,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    splitting: true,
+    outdir: '/',
+    write: false,
+    // Optional peers, loaded only by those who use them.
+    external: ['level'],
+    plugins: [browserCondition],
+    logLevel: 'silent',
+  })
+  const files = new Map(outputFiles.map((file) => [file.path, file.contents]))
+  if (files.size === 0) throw new Error(`nothing was built, ${readdirSync(source).length} sources`)
+  return files
+}
+
+export interface PageServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Serves built scripts, and for every other path a page that loads the script named after it. */
+export async function servePages(files: ReadonlyMap<string, Uint8Array>): Promise<PageServer> {
+  const server: Server = createServer((request, response) => {
+    const path = request.url ?? '/'
+    const script = files.get(path)
+    if (script !== undefined) response.setHeader('content-type', 'text/javascript').end(script)
+    else if (path === '/favicon.ico') response.writeHead(404).end()
+    else {
+      response.setHeader('content-type', 'text/html')
+      response.end(`<!doctype html><meta charset="utf-8"><script type="module" src="${path}.js"></script>`)
+    }
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  return {
+    url: `http://localhost:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed())
+        server.closeAllConnections()
+      }),
+  }
+}
