@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
 import type { PeerScript } from './peer.ts'
 import { chart, environment, type Row, table } from './report.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
@@ -25,10 +26,25 @@ Contestants take turns within each round, so that a slow minute of the machine h
 const contestants: readonly ContestantName[] = ['mqtt-await', 'MQTT.js', 'bare socket']
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
+/** Plain JavaScript for the processes that are measured: a loader of TypeScript costs memory and a thread. */
+async function compile(): Promise<void> {
+  await build({
+    entryPoints: [`${folder}peer.ts`, `${folder}worker.ts`],
+    outdir: `${folder}built`,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    // The clients are loaded as they are installed; the one of this repository as it was built.
+    packages: 'external',
+  })
+}
+
 async function startPeer(
   script: PeerScript,
 ): Promise<{ readonly process: ChildProcess; readonly port: number }> {
-  const child = fork(`${folder}peer.ts`, [JSON.stringify(script)], { execArgv: ['--import', 'tsx'] })
+  const child = fork(`${folder}built/peer.js`, [JSON.stringify(script)])
   const [message] = (await once(child, 'message')) as [{ port: number }]
   return { process: child, port: message.port }
 }
@@ -49,14 +65,14 @@ async function measure(
     spread: work.kind === 'dispatch' ? Math.min(work.filters, TOPICS) : TOPICS,
   })
   const order: Order = { contestant, work, port: peer.port }
-  const execArgv = ['--import', 'tsx', '--expose-gc']
+  const execArgv = ['--expose-gc']
   if (profile)
     execArgv.push(
       '--cpu-prof',
       '--cpu-prof-name',
       `${scenario.id}-${contestant.replace(' ', '-')}.cpuprofile`,
     )
-  const worker = fork(`${folder}worker.ts`, [JSON.stringify(order)], { execArgv })
+  const worker = fork(`${folder}built/worker.js`, [JSON.stringify(order)], { execArgv })
   let measurement: Measurement | undefined
   worker.on('message', (message: Measurement | null) => {
     measurement = message ?? undefined
@@ -119,6 +135,7 @@ async function main(): Promise<void> {
   )
   const runs = Number(values.runs)
   const rows: Row[] = []
+  await compile()
   const started = Date.now()
   for (const [index, scenario] of chosen.entries()) {
     const results = new Map<ContestantName, Measurement[]>(names.map((name) => [name, []]))
