@@ -1,3 +1,5 @@
+import { MessageQueue } from '../../src/client/message-queue.ts'
+import { OutgoingPublication } from '../../src/client/publication.ts'
 import { encodePingreq } from '../../src/codec/ping.ts'
 import { Connection } from '../../src/session/connection.ts'
 import { InboundFlow, Release } from '../../src/session/inbound-flow.ts'
@@ -8,6 +10,7 @@ import { Outbox } from '../../src/session/outbox.ts'
 import { PacketIds } from '../../src/session/packet-ids.ts'
 import { Session } from '../../src/session/session.ts'
 import { OutboundAliases } from '../../src/session/topic-aliases.ts'
+import { numberOf } from './ledger.ts'
 import type { Sabotage } from './session-lab.ts'
 
 /** A mistake that a session might contain, put into the real one. */
@@ -253,6 +256,52 @@ export const defects: readonly Defect[] = [
       replace(Outbox.prototype, 'takeSent', () => {
         return function (this: Outbox) {
           return []
+        }
+      }),
+  },
+]
+
+/** Mistakes above the session: in the driver, the queues of subscriptions and the publications. */
+export const clientDefects: readonly Defect[] = [
+  {
+    name: 'a publication is never told its outcome',
+    install: () =>
+      replace(OutgoingPublication.prototype, 'settle', (original) => {
+        return function (this: OutgoingPublication, outcome) {
+          if (numberOf(this.payload) % 10 !== 0) original.call(this, outcome)
+        }
+      }),
+  },
+  {
+    name: 'a subscription loses a message',
+    install: () =>
+      replace(MessageQueue.prototype, 'push', (original) => {
+        return function (this: MessageQueue, message) {
+          if (message.qos === 0 || numberOf(message.payload) % 10 !== 0) original.call(this, message)
+        }
+      }),
+  },
+  {
+    name: 'a subscription gets a message twice',
+    install: () =>
+      replace(MessageQueue.prototype, 'push', (original) => {
+        return function (this: MessageQueue, message) {
+          original.call(this, message)
+          if (message.qos === 2 && numberOf(message.payload) % 10 === 0) original.call(this, message)
+        }
+      }),
+  },
+  {
+    name: 'the timer of the session is not cleared at the end',
+    install: () => replace(Session.prototype, 'nextDeadline', () => () => 4_000_000_000_000),
+  },
+  {
+    name: 'received QoS 2 identifiers are forgotten with the connection [MQTT-4.3.3-10]',
+    install: () =>
+      replace(InboundFlow.prototype, 'connectionLost', (original) => {
+        return function (this: InboundFlow) {
+          original.call(this)
+          this.sessionLost()
         }
       }),
   },

@@ -39,12 +39,22 @@ export class Ledger {
   readonly #inbound: Map<number, InboundEntry> = new Map()
   readonly #report: (rule: string, message: string) => void
   readonly #mayRepublish: boolean
+  readonly #oneConnection: boolean
   readonly #lastAccepted: [number, number, number] = [-1, -1, -1]
   readonly #lastDelivered: Map<string, number> = new Map()
   #inboundCount = 0
   #unsettled = 0
 
-  constructor(report: (rule: string, message: string) => void, mayRepublish: boolean) {
+  /**
+   * @param oneConnection - connections follow each other: the broker ends the old one for the new one. A client that gets
+   *   another identifier each time has none to end, and what it sent last may arrive after what it sends next
+   */
+  constructor(
+    report: (rule: string, message: string) => void,
+    mayRepublish: boolean,
+    oneConnection: boolean,
+  ) {
+    this.#oneConnection = oneConnection
     this.#report = report
     this.#mayRepublish = mayRepublish
   }
@@ -148,7 +158,7 @@ export class Ledger {
       )
     }
     if (entry.accepted > 1) return
-    if (entry.number < this.#lastAccepted[qos]) {
+    if (this.#oneConnection && entry.number < this.#lastAccepted[qos]) {
       this.#report(
         'order',
         `${describe(entry)} came after ${this.#lastAccepted[qos]}, which was published later`,

@@ -77,7 +77,11 @@ export class SessionLab {
     const report = (rule: string, message: string) => {
       throw new SimulationFailure(rule, message)
     }
-    this.#ledger = new Ledger(report, this.scenario.onSessionLost === 'republish')
+    this.#ledger = new Ledger(
+      report,
+      this.scenario.onSessionLost === 'republish',
+      this.scenario.connect.clientId !== '',
+    )
     this.#network = new SimulatedBroker(this.#clock, random.fork(), this.scenario.network, {
       ...this.scenario.broker,
       // A session made by somebody else would be taken for its own by the client, and nobody could tell.

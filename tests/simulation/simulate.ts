@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util'
-import { runSeed, SeedFailure } from './run-seed.ts'
+import { runClientSeed, runSeed, SeedFailure } from './run-seed.ts'
 
 /**
  * npm run simulate -- --seeds 100000          as many seeds, from 1 (or --from N), with progress and rate
  * npm run simulate -- --seed 4711             one seed; a failure prints its trace
  * npm run simulate -- --seconds 600           until the time is over
+ * ... --client                                the whole client instead of the bare session
+ * ... --keepGoing                             past the first failure, one line for each
  */
 const { values } = parseArgs({
   options: {
@@ -12,6 +14,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '10000' },
     from: { type: 'string', default: '1' },
     seconds: { type: 'string' },
+    client: { type: 'boolean', default: false },
     keepGoing: { type: 'boolean', default: false },
   },
 })
@@ -35,7 +38,7 @@ const failures = new Map<string, number[]>()
 for (; done < count && Date.now() < deadline; done++) {
   const seed = first + done
   try {
-    const result = runSeed(seed)
+    const result = values.client ? await runClientSeed(seed) : runSeed(seed)
     steps += result.steps
     packets += result.packets
   } catch (error) {

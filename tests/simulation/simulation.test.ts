@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runSeed } from './run-seed.ts'
+import { runClientSeed, runSeed } from './run-seed.ts'
 
 /** Seeds that found something once; each line says what. */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
@@ -12,6 +12,8 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
 ]
 
 const SEEDS = 3000
+const CLIENT_SEEDS = 600
+const CLIENT_PART = 200
 /** So that a run shows where it is, and the time limit is one of a part. */
 const PART = 500
 
@@ -30,6 +32,17 @@ test.each(Array.from({ length: SEEDS / PART }, (_, part) => part * PART + 1))(
   },
 )
 
-test('the same seed is the same simulation', () => {
+test.each(Array.from({ length: CLIENT_SEEDS / CLIENT_PART }, (_, part) => part * CLIENT_PART + 1))(
+  'nor with the whole client, from %i on',
+  { timeout: 120_000 },
+  async (first) => {
+    let packets = 0
+    for (let seed = first; seed < first + CLIENT_PART; seed++) packets += (await runClientSeed(seed)).packets
+    expect(packets).toBeGreaterThan(CLIENT_PART * 50)
+  },
+)
+
+test('the same seed is the same simulation', async () => {
+  expect(await runClientSeed(7)).toEqual(await runClientSeed(7))
   expect(runSeed(7)).toEqual(runSeed(7))
 })

@@ -1,0 +1,48 @@
+import type { Clock, Timer } from '../../src/client/clock.ts'
+import type { VirtualClock } from '../support/virtual-clock.ts'
+
+/** The virtual clock as one client sees it: knows which of its timers are set. */
+export class CountingClock implements Clock {
+  readonly #clock: VirtualClock
+  readonly #live: Set<Timer> = new Set()
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  /** Timers that are set. */
+  get armed(): number {
+    return this.#live.size
+  }
+
+  now(): number {
+    return this.#clock.now()
+  }
+
+  setTimer(callback: () => void, delayMs: number): Timer {
+    const inner = this.#clock.setTimer(() => {
+      this.#live.delete(timer)
+      callback()
+    }, delayMs)
+    const timer: Timer = {
+      cancel: () => {
+        this.#live.delete(timer)
+        inner.cancel()
+      },
+    }
+    this.#live.add(timer)
+    return timer
+  }
+
+  soon(callback: () => void): void {
+    this.#clock.soon(callback)
+  }
+
+  later(callback: () => void): void {
+    this.#clock.later(callback)
+  }
+
+  random(): number {
+    return this.#clock.random()
+  }
+}
