@@ -103,9 +103,13 @@ export class Mosquitto {
     const { stderr } = child
     stderr.setEncoding('utf8')
     await new Promise<void>((resolve, reject) => {
+      let isRunning = false
       stderr.on('data', (text: string) => {
         this.log += text
-        if (/mosquitto version \S+ running/.test(this.log.slice(before))) resolve()
+        // Looked for only until it is there: the log grows with every packet.
+        if (isRunning || !/mosquitto version \S+ running/.test(this.log.slice(before))) return
+        isRunning = true
+        resolve()
       })
       child.once('error', reject)
       child.once('exit', (code, signal) => {
