@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { listen } from './broker.ts'
@@ -63,7 +64,13 @@ export class BreakableLine {
     // Twice in a row: what it says to the last of it leaves a turn later.
     for (let silent = 0; silent < 2; silent = isSilent(near.bytesWritten, far.bytesWritten) ? silent + 1 : 0)
       await delay(10)
-    far.destroySoon()
+    // Closing with bytes unread would be a reset, which takes what the broker has not read with it: so the rest is read, and lost.
+    near.unpipe()
+    far.resume()
+    far.end()
+    const limit = setTimeout(() => far.destroy(), 2000)
+    await once(far, 'close')
+    clearTimeout(limit)
   }
 
   close(): void {
