@@ -77,6 +77,19 @@ export class OptionsError extends MqttError {
   }
 }
 
+/**
+ * The error for a value that does not fit, in the words that all of them have.
+ *
+ * @param received - redacted and shortened; absent when it says nothing
+ * @param fault - what is wrong beyond not fitting, with a space after it
+ */
+export function wrongOption(path: string, expected: string, received?: string, fault = ''): OptionsError {
+  return new OptionsError(
+    `${path}: ${fault}expected ${expected}${received === undefined ? '' : `, got ${received}`}`,
+    received === undefined ? { path, expected } : { path, expected, received },
+  )
+}
+
 /** The connection could not be made, or the server refused it (`reasonCode`). Network errors are the `cause`. */
 export class ConnectError extends MqttError {
   /** MQTT 5 Server Reference of a refusal with 0x9C or 0x9D. */

@@ -6,17 +6,12 @@ import type {
   Will,
   WillProperties,
 } from '../codec/packet.ts'
-import { type MqttError, OptionsError } from '../errors.ts'
+import { type MqttError, wrongOption } from '../errors.ts'
 import type { SessionStore } from '../store/store.ts'
 import { checkTopicName } from '../topic/topic-name.ts'
 import type { CustomTransport } from '../transport/custom.ts'
 import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts'
-import {
-  checkTransportOptions,
-  type SocketOptions,
-  type TlsOptions,
-  type WebSocketOptions,
-} from '../transport/settings.ts'
+import type { SocketOptions, TlsOptions, WebSocketOptions } from '../transport/settings.ts'
 import type { Authenticator } from './authentication/authenticator.ts'
 import type { Backoff, ReconnectDelay, ReconnectOptions } from './backoff.ts'
 import type { LogHook } from './log.ts'
@@ -256,7 +251,6 @@ export function overrideOptions(options: ClientOptions, overrides: ConnectionOve
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   checkOptions(options)
   const { tls, websocket, socket } = options
-  checkTransportOptions({ tls, websocket, socket })
   const version = options.protocolVersion ?? 5
   const sessionExpiryInterval = options.sessionExpiryInterval ?? (options.store === undefined ? 0 : FOREVER)
   const servers = (options.servers ?? (options.url === undefined ? [] : [options.url])).map((server) =>
@@ -264,7 +258,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   )
   if (servers.length === 0 && options.transport === undefined) {
     const expected = 'the URL of a server (mqtt://host), `servers`, or a `transport`'
-    throw new OptionsError(`url: expected ${expected}`, { path: 'url', expected })
+    throw wrongOption('url', expected)
   }
   if (
     options.password !== undefined &&
@@ -272,13 +266,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     version !== 5 &&
     version !== 'auto'
   ) {
-    throw new OptionsError(
-      'password: expected a username beside it; MQTT 3 knows no password alone [MQTT-3.1.2-22]',
-      {
-        path: 'password',
-        expected: 'a username beside it',
-      },
-    )
+    throw wrongOption('password', 'a username beside it: MQTT 3 knows no password alone [MQTT-3.1.2-22]')
   }
   return Object.freeze({
     servers: Object.freeze(servers),

@@ -1,9 +1,21 @@
-import { OptionsError } from '../errors.ts'
+import { wrongOption } from '../errors.ts'
+import type { Rule, Rules } from '../option-rules.ts'
 import type { Endpoint } from './endpoint.ts'
 import { connectError } from './opening.ts'
 import type { TransportOptions, WebSocketConstructor } from './settings.ts'
 import type { TransportFactory } from './transport.ts'
 import { openWebSocket, refuseHeaders } from './websocket.ts'
+import { websocketRule } from './websocket-rule.ts'
+
+const nothing: Rule = ["nothing: in a browser that is the browser's business", () => false]
+
+/** Options of connections in a browser. */
+export const transportRules: Rules = {
+  socket: nothing,
+  tls: nothing,
+  websocket: websocketRule,
+  proxy: nothing,
+}
 
 /** How to connect to an endpoint in a browser: over WebSocket only. Takes the place of open.ts there. */
 export function openTransport(endpoint: Endpoint, options: TransportOptions = {}): TransportFactory {
@@ -11,17 +23,7 @@ export function openTransport(endpoint: Endpoint, options: TransportOptions = {}
     try {
       if (endpoint.kind !== 'ws' && endpoint.kind !== 'wss') {
         const expected = 'a ws: or wss: URL: browsers have no other way to a server'
-        const received = endpoint.description
-        throw new OptionsError(`url: expected ${expected}, got ${received}`, {
-          path: 'url',
-          expected,
-          received,
-        })
-      }
-      for (const name of ['tls', 'socket', 'proxy'] as const) {
-        if (options[name] === undefined) continue
-        const expected = "nothing: in a browser that is the browser's business"
-        throw new OptionsError(`${name}: expected ${expected}`, { path: name, expected })
+        throw wrongOption('url', expected, endpoint.description)
       }
       const given = options.websocket?.implementation
       if (given === undefined) refuseHeaders(options.websocket)

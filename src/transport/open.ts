@@ -4,6 +4,8 @@ import { connectError } from './opening.ts'
 import type { TransportOptions } from './settings.ts'
 import type { OpenContext, Transport, TransportFactory } from './transport.ts'
 
+export { transportRules } from './transport-rules.ts'
+
 /**
  * How to connect to an endpoint on Node, Bun and Deno. What it takes is loaded when it is first needed. The build for
  * browsers has open-browser.ts in place of this file.

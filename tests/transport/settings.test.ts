@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { OptionsError } from '../../src/errors.ts'
-import { checkTransportOptions, type TransportOptions } from '../../src/transport/settings.ts'
+import { checkOption, objectOf } from '../../src/option-rules.ts'
+import { transportRules } from '../../src/transport/open.ts'
+import type { TransportOptions } from '../../src/transport/settings.ts'
+
+const checkTransportOptions = (options: TransportOptions): void =>
+  checkOption(objectOf(transportRules), options, '')
 
 test('takes what is documented, and absent values', () => {
   checkTransportOptions({
@@ -36,7 +41,7 @@ test.each([
   [{ tls: { passphrase: 7 } }, 'tls.passphrase', /a string/],
   [{ tls: { psk: { identity: 's3cret' } } }, 'tls.psk', /identity: string/],
   [{ tls: 's3cret' }, 'tls', /an object/],
-  [{ socket: { family: 5 } }, 'socket.family', /0, 4 or 6/],
+  [{ socket: { family: 5 } }, 'socket.family', /0 or 4 or 6/],
   [{ socket: { constructor: 1 } }, 'socket.constructor', /unknown option/],
   [{ websocket: { headers: { a: 1 } } }, 'websocket.headers', /strings/],
   [

@@ -1,0 +1,81 @@
+import { wrongOption } from './errors.ts'
+
+/*
+ * Options are checked against tables: a rule says what it expects, in the words of the error, and knows a value that fits.
+ * Written by hand, since a schema library is a quarter of what a page would load.
+ */
+
+/** `inside` holds the rules of an object's keys, or the one rule of every item of a list or record. */
+export type Rule = readonly [expected: string, fits: (value: unknown) => boolean, inside?: Rule | Rules]
+
+/** Options by name. */
+export interface Rules {
+  readonly [option: string]: Rule
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+export const isText = (value: unknown): value is string => typeof value === 'string'
+export const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array
+export const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+export const text: Rule = ['a string', isText]
+export const flag: Rule = ['true or false', (value) => typeof value === 'boolean']
+export const callback: Rule = ['a function', isFunction]
+
+export function integer(from: number, to: number): Rule {
+  return [
+    `an integer from ${from} to ${to}`,
+    (value) => Number.isInteger(value) && Number(value) >= from && Number(value) <= to,
+  ]
+}
+
+export function oneOf(...values: readonly unknown[]): Rule {
+  return [values.map((value) => JSON.stringify(value)).join(' or '), (value) => values.includes(value)]
+}
+
+export function objectOf(inside: Rule | Rules, expected = 'an object'): Rule {
+  return [expected, isObject, inside]
+}
+
+/**
+ * @param path - where the value was given, '' for the options themselves
+ * @throws OptionsError for the first thing that is wrong: path, what was expected, what was given (secrets redacted)
+ */
+export function checkOption([expected, fits, inside]: Rule, value: unknown, path: string): void {
+  if (!fits(value)) throw wrongOption(path, expected, describe(value, path))
+  if (inside === undefined || !isObject(value)) return
+  for (const [key, item] of Object.entries(value)) {
+    const at = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`
+    const rule = isRule(inside) ? inside : Object.hasOwn(inside, key) ? inside[key] : undefined
+    if (rule === undefined)
+      throw wrongOption(at, knownOptions(key, Object.keys(inside)), undefined, 'unknown option; ')
+    if (item !== undefined) checkOption(rule, item, at)
+  }
+}
+
+function isRule(inside: Rule | Rules): inside is Rule {
+  return Array.isArray(inside)
+}
+
+/** The name that was meant, where that can be told; else all of them. */
+function knownOptions(given: string, known: readonly string[]): string {
+  const plain = (key: string) => key.toLowerCase().replace(/[-_]|ms$|session$|name$|start$/g, '')
+  return known.find((key) => plain(key) === plain(given)) ?? `one of ${known.join(', ')}`
+}
+
+const SECRET =
+  /^(tls|socket|websocket|proxy)|pass|secret|token|key|cert|auth|userProperties|correlationData|payload/i
+
+/** What was given, without what could be a secret. */
+function describe(value: unknown, path: string): string {
+  if (value == null) return String(value)
+  const kind = Array.isArray(value) ? 'an array' : `a ${typeof value}`
+  if (SECRET.test(path)) return `${kind} (redacted)`
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (!isText(value)) return kind
+  const short = value.length > 60 ? `${value.slice(0, 57)}...` : value
+  return JSON.stringify(short.replace(/\/\/[^/@]*@/, '//***@'))
+}

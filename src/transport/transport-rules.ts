@@ -1,0 +1,60 @@
+import {
+  callback,
+  flag,
+  integer,
+  isBytes,
+  isFunction,
+  isObject,
+  isText,
+  objectOf,
+  oneOf,
+  type Rule,
+  type Rules,
+  text,
+} from '../option-rules.ts'
+import type { SocketOptions, TlsOptions } from './settings.ts'
+import { websocketRule } from './websocket-rule.ts'
+
+const isTextOrBytes = (value: unknown): boolean => (isText(value) && value !== '') || isBytes(value)
+const pem: Rule = [
+  'PEM text or bytes, or a list of them',
+  (value) => (Array.isArray(value) ? value : [value]).every(isTextOrBytes),
+]
+const tlsVersion = oneOf('TLSv1.2', 'TLSv1.3')
+
+/** Options of connections on Node, Bun and Deno. */
+export const transportRules: Rules = {
+  socket: objectOf({
+    localAddress: text,
+    localPort: integer(0, 65_535),
+    family: oneOf(0, 4, 6),
+    noDelay: flag,
+    keepAlive: flag,
+    lookup: callback,
+  } satisfies Record<keyof SocketOptions, Rule>),
+  tls: objectOf({
+    ca: pem,
+    cert: pem,
+    key: ['PEM text or bytes', isTextOrBytes],
+    pfx: ['a Uint8Array', isBytes],
+    passphrase: text,
+    servername: text,
+    ALPNProtocols: ['a list of strings', (value) => Array.isArray(value) && value.every(isText)],
+    rejectUnauthorized: flag,
+    secureContext: ['a secure context', isObject],
+    psk: [
+      '{ identity: string, key: Uint8Array }',
+      (value) => {
+        if (!isObject(value)) return false
+        const { identity, key } = value as Readonly<Record<string, unknown>>
+        return isText(identity) && isBytes(key)
+      },
+    ],
+    ciphers: text,
+    minVersion: tlsVersion,
+    maxVersion: tlsVersion,
+    checkServerIdentity: ['a function', isFunction],
+  } satisfies Record<keyof TlsOptions, Rule>),
+  websocket: websocketRule,
+  proxy: ['a URL', (value) => isText(value) || value instanceof URL],
+}
