@@ -12,8 +12,8 @@ import type { AnyMessage, Message, MessageOwner } from './message.ts'
 import { type MessageSource, shareSource } from './message-source.ts'
 import type { Payload } from './payload.ts'
 import { PlainSubscription } from './plain-subscription.ts'
-import { Requester, type RequestOptions } from './requester.ts'
-import { RESPOND_CONCURRENCY, type RequestHandler, type RespondOptions, respondWith } from './responder.ts'
+import type { Requester, RequestOptions } from './requester.ts'
+import type { RequestHandler, RespondOptions } from './responder.ts'
 import {
   type FilterOutcome,
   Subscription,
@@ -49,6 +49,8 @@ export interface UnsubscribeOutcome {
 
 /** Filters that were left and whose stragglers are told from messages that nobody has asked for yet. */
 const LEFT_FILTERS = 1_000
+/** Handlers of requests that run at once, unless the user says otherwise: requests do not depend on each other. */
+const RESPOND_CONCURRENCY = 100
 
 /**
  * Takes received messages to those who want them: subscriptions, and listeners of the `message` event. What nobody
@@ -209,12 +211,20 @@ export class MessageRouter implements SubscriptionHome {
     options: RespondOptions<M> = {},
   ): Handling<M> {
     const { concurrency = RESPOND_CONCURRENCY } = options
-    return this.handle<M>(source, respondWith(this.host, handler), { ...options, concurrency })
+    let respondWith: typeof import('./responder.ts').respondWith | undefined
+    const answer: MessageHandler<M> = async (request, context) => {
+      respondWith ??= (await import('./responder.ts')).respondWith
+      await respondWith(this.host, handler, request, context)
+    }
+    return this.handle<M>(source, answer, { ...options, concurrency })
   }
 
   /** Asks and waits for the answer; see `Requester`. */
-  request(topic: string, payload?: Payload, options: RequestOptions = {}): Promise<Message> {
-    this.#requester ??= new Requester(this.host, this)
+  async request(topic: string, payload?: Payload, options: RequestOptions = {}): Promise<Message> {
+    if (this.#requester === undefined) {
+      const { Requester } = await import('./requester.ts')
+      this.#requester ??= new Requester(this.host, this)
+    }
     return this.#requester.request(topic, payload, options)
   }
 

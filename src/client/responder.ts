@@ -1,5 +1,5 @@
 import { MqttError } from '../errors.ts'
-import type { HandleOptions, HandlerContext, MessageHandler } from './handling.ts'
+import type { HandleOptions, HandlerContext } from './handling.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage } from './message.ts'
 import type { Payload } from './payload.ts'
@@ -24,45 +24,42 @@ export type RespondOptions<M extends AnyMessage = AnyMessage> = Omit<
   'retry' | 'deadLetter' | 'onError'
 >
 
-/** Handlers that run at once, unless the user says otherwise: requests do not depend on each other. */
-export const RESPOND_CONCURRENCY = 100
-
 /**
- * The answering side of MQTT 5.0 request/response: a handler that publishes what it makes of a request to the topic that
- * the request names. The request is acknowledged when the answer is, so that a responder which dies is asked again.
+ * The answering side of MQTT 5.0 request/response: publishes what the handler makes of a request to the topic that the
+ * request names. The request is acknowledged when the answer is, so that a responder which dies is asked again.
  */
-export function respondWith<M extends AnyMessage>(
+export async function respondWith<M extends AnyMessage>(
   host: ClientHost,
   handler: RequestHandler<M>,
-): MessageHandler<M> {
-  return async (request, context) => {
-    const { responseTopic, correlationData } = request.properties
-    if (responseTopic === undefined) {
-      host.dropped(request, 'it is no request: it has no Response Topic')
-      return
-    }
-    let answer: ResponseWithOptions
-    try {
-      const response = await handler(request, context)
-      answer = isOptions(response) ? response : { payload: response ?? undefined }
-    } catch (error) {
-      answer = { userProperties: writeRemoteError(error) }
-    }
-    const { payload, ...options } = answer
-    try {
-      await host.publish(responseTopic, payload, { qos: request.qos, ...options, correlationData }).acked
-    } catch (cause) {
-      if (host.ended !== undefined) throw cause
-      host.report(
-        new MqttError(
-          `The answer to a request on "${request.topic}" could not be published to "${responseTopic}"`,
-          {
-            code: 'ERR_MQTT_RESPONSE',
-            cause,
-          },
-        ),
-      )
-    }
+  request: M,
+  context: HandlerContext,
+): Promise<void> {
+  const { responseTopic, correlationData } = request.properties
+  if (responseTopic === undefined) {
+    host.dropped(request, 'it is no request: it has no Response Topic')
+    return
+  }
+  let answer: ResponseWithOptions
+  try {
+    const response = await handler(request, context)
+    answer = isOptions(response) ? response : { payload: response ?? undefined }
+  } catch (error) {
+    answer = { userProperties: writeRemoteError(error) }
+  }
+  const { payload, ...options } = answer
+  try {
+    await host.publish(responseTopic, payload, { qos: request.qos, ...options, correlationData }).acked
+  } catch (cause) {
+    if (host.ended !== undefined) throw cause
+    host.report(
+      new MqttError(
+        `The answer to a request on "${request.topic}" could not be published to "${responseTopic}"`,
+        {
+          code: 'ERR_MQTT_RESPONSE',
+          cause,
+        },
+      ),
+    )
   }
 }
 

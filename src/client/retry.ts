@@ -1,4 +1,4 @@
-import { OptionsError } from '../errors.ts'
+import { wrongOption } from '../errors.ts'
 
 /** How a message whose handler has failed is tried again, in this process. */
 export interface RetryOptions {
@@ -18,10 +18,13 @@ export type ResolvedRetry = { readonly [Key in keyof RetryOptions]-?: NonNullabl
 export function resolveRetry(retry: number | RetryOptions | undefined): ResolvedRetry {
   const given = typeof retry === 'number' ? { attempts: retry } : (retry ?? {})
   const { attempts = 0, minDelayMs = 100, maxDelayMs = 30_000, jitter = 'full' } = given
-  if (!(attempts >= 0)) throw wrong('retry.attempts', 'a number of 0 and up', attempts)
-  if (!(minDelayMs >= 0)) throw wrong('retry.minDelayMs', 'milliseconds of 0 and up', minDelayMs)
-  if (!(maxDelayMs >= minDelayMs)) throw wrong('retry.maxDelayMs', 'at least minDelayMs', maxDelayMs)
-  if (jitter !== 'full' && jitter !== 'none') throw wrong('retry.jitter', '"full" or "none"', jitter)
+  if (!(attempts >= 0)) throw wrongOption('retry.attempts', 'a number of 0 and up', String(attempts))
+  if (!(minDelayMs >= 0))
+    throw wrongOption('retry.minDelayMs', 'milliseconds of 0 and up', String(minDelayMs))
+  if (!(maxDelayMs >= minDelayMs))
+    throw wrongOption('retry.maxDelayMs', 'at least minDelayMs', String(maxDelayMs))
+  if (jitter !== 'full' && jitter !== 'none')
+    throw wrongOption('retry.jitter', '"full" or "none"', String(jitter))
   return { attempts, minDelayMs, maxDelayMs, jitter }
 }
 
@@ -30,12 +33,4 @@ export function retryDelay(retry: ResolvedRetry, failures: number, random: () =>
   // 2^31 times the smallest delay exceeds every maximum.
   const ceiling = Math.min(retry.maxDelayMs, retry.minDelayMs * 2 ** Math.min(failures - 1, 31))
   return retry.jitter === 'full' ? random() * ceiling : ceiling
-}
-
-function wrong(path: string, expected: string, received: unknown): OptionsError {
-  return new OptionsError(`${path}: ${expected} was expected, but ${String(received)} was given`, {
-    path,
-    expected,
-    received: String(received),
-  })
 }

@@ -188,6 +188,13 @@ export class ScriptedBroker {
   }
 }
 
+// What the client loads when it is first needed: `settled()` counts turns, and reading a file takes any number of them.
+await Promise.all([
+  import('../../src/client/handling-worker.ts'),
+  import('../../src/client/requester.ts'),
+  import('../../src/client/responder.ts'),
+])
+
 /** Resolves when everything that is on its way over a memory transport has arrived and been worked on. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))

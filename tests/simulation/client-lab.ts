@@ -16,6 +16,9 @@ import { SimulatedBroker } from './simulated-broker.ts'
 import { SimulationFailure } from './simulation-failure.ts'
 import { Trace } from './trace.ts'
 
+// The client loads it with the first handler; a seed must not depend on which run was the first.
+await import('../../src/client/handling-worker.ts')
+
 const CALM_MS = 30 * 60_000
 const MOST_STEPS = 50_000
 const EVERYTHING = 'in/#'

@@ -6,9 +6,13 @@ import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import { ConnectError, OptionsError, ProtocolError } from '../../src/errors.ts'
+import { checkOption, objectOf } from '../../src/option-rules.ts'
 import { parseEndpoint } from '../../src/transport/endpoint.ts'
 import { openTransport } from '../../src/transport/open.ts'
-import { openTransport as openBrowserTransport } from '../../src/transport/open-browser.ts'
+import {
+  transportRules as browserRules,
+  openTransport as openBrowserTransport,
+} from '../../src/transport/open-browser.ts'
 import type { TransportOptions, WebSocketConstructor } from '../../src/transport/settings.ts'
 import { certificates } from '../support/certificates.ts'
 import { RecordingHandler } from '../support/recording-handler.ts'
@@ -293,6 +297,7 @@ test('browsers have WebSockets only, without headers', async () => {
   await expect(
     openBrowserTransport(endpoint, { websocket: { headers: { a: 'b' } } })(context),
   ).rejects.toThrow(/headers/)
-  await expect(openBrowserTransport(endpoint, { tls: {} })(context)).rejects.toThrow(OptionsError)
-  await expect(openBrowserTransport(endpoint, { proxy: 'http://h' })(context)).rejects.toThrow(OptionsError)
+  for (const options of [{ tls: {} }, { proxy: 'http://h' }, { socket: {} }]) {
+    expect(() => checkOption(objectOf(browserRules), options, '')).toThrow(/that is the browser's business/)
+  }
 })
