@@ -10,7 +10,6 @@ export {
   Client,
   type ConnectOptions,
   type DisconnectOptions,
-  type PublishItem,
   type WaitOptions,
 } from './client/client.ts'
 export type { ConnectionInfo } from './client/connection-info.ts'
@@ -36,6 +35,7 @@ export type {
 } from './client/options.ts'
 export type { Payload } from './client/payload.ts'
 export type { Publication, PublicationState, PublishOptions, PublishOutcome } from './client/publication.ts'
+export type { PublishItem } from './client/publish-from.ts'
 export {
   CONNACK_CLASSES,
   classOf,

@@ -21,7 +21,7 @@ import { Driver, type DriverOwner } from './driver.ts'
 import type { ClientEvents } from './events.ts'
 import type { HandleOptions, Handling, MessageHandler } from './handling.ts'
 import type { ClientHost } from './host.ts'
-import { Lifecycle, type LifecycleOwner } from './lifecycle.ts'
+import { Lifecycle, type LifecycleOwner, type SessionIdentity } from './lifecycle.ts'
 import { type LogEntry, type LogHook, logHook } from './log.ts'
 import { type AnyMessage, Message } from './message.ts'
 import {
@@ -36,6 +36,7 @@ import { type ClientOptions, constructorOptions, type ResolvedOptions, resolveOp
 import { type Payload, payloadBytes } from './payload.ts'
 import { ProducerPressure } from './producer-pressure.ts'
 import { OutgoingPublication, type Publication, type PublishOptions } from './publication.ts'
+import type { PublishItem } from './publish-from.ts'
 import {
   AUTO_ALIAS,
   checkAlias,
@@ -49,7 +50,7 @@ import type { SchemaOutput, StandardSchema } from './schema.ts'
 import type { ClientState, ClosedInfo, DisconnectReport, StateChange } from './state.ts'
 import { StateStream } from './state-stream.ts'
 import { type ClientStats, type Counters, newCounters } from './stats.ts'
-import { StoredSession } from './stored-session.ts'
+import type { StoredSession } from './stored-session.ts'
 import type { FilterOutcome, Subscription, SubscriptionOptions } from './subscription.ts'
 import type { TypedTopic } from './typed-topic.ts'
 import { type UserPropertiesInput, userPropertyPairs } from './user-properties.ts'
@@ -73,12 +74,6 @@ export interface DisconnectOptions {
   readonly sessionExpiryInterval?: number | undefined
   /** How long publications and requests that are under way may take to finish. @default 5_000 */
   readonly timeoutMs?: number | undefined
-}
-
-/** One publication for `publishFrom()`. */
-export interface PublishItem extends PublishOptions {
-  readonly topic: string
-  readonly payload?: Payload | undefined
 }
 
 const DISCONNECT_TIMEOUT_MS = 5_000
@@ -106,7 +101,7 @@ export class Client implements AsyncDisposable {
   readonly #streams: Set<StateStream> = new Set()
   readonly #queueIsBounded: boolean
   readonly #plainAlias: number
-  readonly #stored: StoredSession | undefined
+  #stored: StoredSession | undefined = undefined
   #lastError: MqttError | undefined = undefined
   #checkedOptions: PublishOptions | undefined = undefined
   #traced = false
@@ -138,10 +133,6 @@ export class Client implements AsyncDisposable {
       this.#counters,
       resolved.store !== undefined,
     )
-    this.#stored =
-      resolved.store === undefined
-        ? undefined
-        : new StoredSession(resolved.store, resolved, this.#driver, this.#plainAlias, parts.host.report)
     this.#lifecycle = new Lifecycle(parts.lifecycle, this.#driver, given, resolved)
     this.#router = new MessageRouter(parts.host)
     this.#pressure = new ProducerPressure(this.#driver.session, () => this.#driver.congested)
@@ -355,30 +346,8 @@ export class Client implements AsyncDisposable {
     items: AsyncIterable<PublishItem> | Iterable<PublishItem>,
     options: WaitOptions = {},
   ): Promise<number> {
-    const { signal } = options
-    let count = 0
-    let failure: { readonly error: unknown } | undefined
-    const pending = new Set<Promise<unknown>>()
-    for await (const { topic, payload, ...rest } of items) {
-      signal?.throwIfAborted()
-      const { acked } = this.publish(topic, payload, signal === undefined ? rest : { signal, ...rest })
-      count++
-      const observed: Promise<void> = acked.then(
-        () => {
-          pending.delete(observed)
-        },
-        (error: unknown) => {
-          pending.delete(observed)
-          failure ??= { error }
-        },
-      )
-      pending.add(observed)
-      if (failure === undefined && this.needsDrain) await this.drained({ signal })
-      if (failure !== undefined) throw failure.error
-    }
-    await Promise.all(pending)
-    if (failure !== undefined) throw (failure as { readonly error: unknown }).error
-    return count
+    const { publishFrom } = await import('./on-demand.ts')
+    return publishFrom(this, items, options.signal)
   }
 
   // ------------------------------------------------------------------------------------------------ subscribing
@@ -536,7 +505,7 @@ export class Client implements AsyncDisposable {
         client.#leaving = true
       },
       ended: (info, error) => client.#ended(info, error),
-      beforeFirstAttempt: async () => client.#stored?.open(),
+      beforeFirstAttempt: () => client.#openStore(),
       afterEnd: async () => client.#stored?.close(),
     }
     const host: ClientHost = {
@@ -598,6 +567,19 @@ export class Client implements AsyncDisposable {
             cause: error,
           }),
     )
+  }
+
+  /** Only clients with a store pay for the code that uses it. */
+  async #openStore(): Promise<SessionIdentity | undefined> {
+    const { store } = this.#options
+    if (store === undefined) return undefined
+    const { StoredSession } = await import('./stored-session.ts')
+    // A client that ended meanwhile has nobody left to close what would be opened.
+    if (this.#lifecycle.endedWith !== undefined) throw this.#lifecycle.endedWith
+    this.#stored ??= new StoredSession(store, this.#options, this.#driver, this.#plainAlias, (error) =>
+      this.#report(error),
+    )
+    return this.#stored.open()
   }
 
   #storeFailed(error: StoreError): void {

@@ -80,7 +80,7 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
     options: HandleOptions<M>,
   ) {
     this.#subscription = subscription
-    this.#loading = import('./handling-worker.ts').then(({ HandlingWorker }) => {
+    this.#loading = import('./on-demand.ts').then(({ HandlingWorker }) => {
       this.#worker = new HandlingWorker(host, subscription, handler, options)
       return this.#worker
     })

@@ -213,7 +213,7 @@ export class MessageRouter implements SubscriptionHome {
     const { concurrency = RESPOND_CONCURRENCY } = options
     let respondWith: typeof import('./responder.ts').respondWith | undefined
     const answer: MessageHandler<M> = async (request, context) => {
-      respondWith ??= (await import('./responder.ts')).respondWith
+      respondWith ??= (await import('./on-demand.ts')).respondWith
       await respondWith(this.host, handler, request, context)
     }
     return this.handle<M>(source, answer, { ...options, concurrency })
@@ -222,7 +222,7 @@ export class MessageRouter implements SubscriptionHome {
   /** Asks and waits for the answer; see `Requester`. */
   async request(topic: string, payload?: Payload, options: RequestOptions = {}): Promise<Message> {
     if (this.#requester === undefined) {
-      const { Requester } = await import('./requester.ts')
+      const { Requester } = await import('./on-demand.ts')
       this.#requester ??= new Requester(this.host, this)
     }
     return this.#requester.request(topic, payload, options)

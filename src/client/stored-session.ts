@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.ts'
 import { MessageExpiry, type OutboundMessage } from '../session/outbound-message.ts'
 import type { PublicationFields } from '../session/stored-record.ts'
+import { DurableJournal } from '../store/durable-journal.ts'
 import type { SessionStore } from '../store/store.ts'
 import type { Driver } from './driver.ts'
 import type { SessionIdentity } from './lifecycle.ts'
@@ -59,8 +60,6 @@ export class StoredSession {
   }
 
   async #open(): Promise<SessionIdentity> {
-    // Only clients with a store pay for the code that uses it.
-    const { DurableJournal } = await import('../store/durable-journal.ts')
     const { clientId, protocolVersion, versionFallback } = this.#options
     const opened = await DurableJournal.open(this.#store, {
       clientId: clientId ?? '',

@@ -1,7 +1,6 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
-import { ClosedError, type MqttError, OptionsError, QueueFullError, TimeoutError } from '../errors.ts'
+import { ClosedError, type MqttError, OptionsError, QueueFullError } from '../errors.ts'
 import { AckState } from '../session/inbound-message.ts'
-import type { Timer } from './clock.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage, Message } from './message.ts'
@@ -204,28 +203,8 @@ export class Subscription<M extends AnyMessage = Message>
   async take(count: number, options: TakeOptions = {}): Promise<M[]> {
     positive('count', count, 1)
     options.signal?.throwIfAborted()
-    const iterator = this[Symbol.asyncIterator]()
-    const taken: M[] = []
-    const limit = new TakeLimit(
-      this.#home.host,
-      options,
-      `${count} messages on ${this.#describe()}`,
-      (error) => {
-        this.stop(error)
-      },
-    )
-    try {
-      while (taken.length < count) {
-        const { done, value } = await iterator.next()
-        if (done === true) break
-        taken.push(value)
-      }
-      if (limit.error !== undefined && taken.length < count) throw limit.error
-      return taken
-    } finally {
-      limit.clear()
-      await iterator.return()
-    }
+    const { takeFrom } = await import('./on-demand.ts')
+    return takeFrom(this, this.#home.host, count, options)
   }
 
   /**
@@ -520,40 +499,6 @@ function checkOf(source: MessageSource, options: SubscriptionOptions): PayloadCh
   return payloadCheck(schema, onInvalid, (message) =>
     source.decode === undefined ? message.json() : source.decode(message),
   )
-}
-
-/** The deadline and the signal of `take`. */
-class TakeLimit {
-  error: unknown
-  readonly #signal: AbortSignal | undefined
-  readonly #timer: Timer | undefined
-  readonly #stop: (error: unknown) => void
-
-  constructor(host: ClientHost, options: TakeOptions, what: string, stop: (error: unknown) => void) {
-    this.#stop = stop
-    this.#signal = options.signal
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
-    const { timeoutMs } = options
-    if (timeoutMs !== undefined) {
-      this.#timer = host.clock.setTimer(() => {
-        this.#fail(new TimeoutError(`There were not ${what} within ${timeoutMs} ms`))
-      }, timeoutMs)
-    }
-  }
-
-  clear(): void {
-    this.#timer?.cancel()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-  }
-
-  readonly #onAbort = (): void => {
-    this.#fail(this.#signal?.reason)
-  }
-
-  #fail(error: unknown): void {
-    this.error = error
-    this.#stop(error)
-  }
 }
 
 function positive(path: string, value: number | undefined, otherwise: number): number {

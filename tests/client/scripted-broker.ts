@@ -189,11 +189,7 @@ export class ScriptedBroker {
 }
 
 // What the client loads when it is first needed: `settled()` counts turns, and reading a file takes any number of them.
-await Promise.all([
-  import('../../src/client/handling-worker.ts'),
-  import('../../src/client/requester.ts'),
-  import('../../src/client/responder.ts'),
-])
+await import('../../src/client/on-demand.ts')
 
 /** Resolves when everything that is on its way over a memory transport has arrived and been worked on. */
 export async function settled(): Promise<void> {

@@ -17,7 +17,8 @@ import { SimulationFailure } from './simulation-failure.ts'
 import { Trace } from './trace.ts'
 
 // The client loads it with the first handler; a seed must not depend on which run was the first.
-await import('../../src/client/handling-worker.ts')
+await import('../../src/client/on-demand.ts')
+await import('../../src/client/stored-session.ts')
 
 const CALM_MS = 30 * 60_000
 const MOST_STEPS = 50_000
