@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { transformSync } from 'esbuild'
+import { type Plugin, transformSync } from 'esbuild'
 import { defineConfig, type Options } from 'tsup'
 
 /** Each is a public entry point of package.json's `exports`. */
@@ -57,22 +57,24 @@ function toCommonJs(folder: string): void {
   }
 }
 
+/** A file that has a sibling `-browser.ts` is replaced by it in browsers. */
+export const browserFiles: Plugin = {
+  name: 'browser-files',
+  setup(build) {
+    build.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
+      const file = resolve(resolveDir, path.replace(/\.ts$/, '-browser.ts'))
+      return existsSync(file) ? { path: file } : undefined
+    })
+  },
+}
+
 /** Browsers get the entries that make sense there, with another way to connect: nothing of Node is even named. */
 const browser: Options = {
   ...shared,
   entry: { index: entry.index, codec: entry.codec, session: entry.session, store: entry.store },
   platform: 'browser',
   target: 'es2022',
-  esbuildPlugins: [
-    {
-      name: 'browser-transports',
-      setup(build) {
-        build.onResolve({ filter: /transport\/open\.ts$/ }, () => ({
-          path: resolve('src/transport/open-browser.ts'),
-        }))
-      },
-    },
-  ],
+  esbuildPlugins: [browserFiles],
 }
 
 export default defineConfig([

@@ -1,7 +1,14 @@
 import { EventEmitter } from 'eventemitter3'
 import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
 import { checkPublish } from '../codec/publish.ts'
-import { ClosedError, MqttError, OptionsError, QueueFullError, type StoreError } from '../errors.ts'
+import {
+  ClosedError,
+  MqttError,
+  type OptionsError,
+  QueueFullError,
+  type StoreError,
+  wrongOption,
+} from '../errors.ts'
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
 import { MessageExpiry } from '../session/outbound-message.ts'
@@ -731,17 +738,18 @@ export class Client implements AsyncDisposable {
 
   #checkDisconnect(reasonCode: number, sessionExpiryInterval: number | undefined): void {
     if (reasonCode !== 0 && reasonCode !== 4 && !(reasonCode >= 0x80 && reasonCode <= 0xff)) {
-      throw new OptionsError(`reasonCode: ${reasonCode} is none that a client may send in DISCONNECT`, {
-        path: 'reasonCode',
-        expected: '0x00, 0x04, or 0x80 and up',
-        received: String(reasonCode),
-      })
+      throw wrongOption(
+        'reasonCode',
+        'one that a client may send in DISCONNECT: 0x00, 0x04, or 0x80 and up',
+        String(reasonCode),
+      )
     }
     const given = this.#lifecycle.current.connectProperties.sessionExpiryInterval ?? 0
     if (sessionExpiryInterval !== undefined && sessionExpiryInterval > 0 && given === 0) {
-      throw new OptionsError(
-        'sessionExpiryInterval cannot be raised at disconnect when it was 0 at connect; set it in the client options',
-        { path: 'sessionExpiryInterval', expected: '0', received: String(sessionExpiryInterval) },
+      throw wrongOption(
+        'sessionExpiryInterval',
+        '0, as at connect: it cannot be raised at disconnect; set it in the client options',
+        String(sessionExpiryInterval),
       )
     }
   }
@@ -816,9 +824,5 @@ function queueFull(topic: string, code: string, what: string): QueueFullError {
 }
 
 function wrongQos(qos: unknown): OptionsError {
-  return new OptionsError(`qos: expected 0, 1 or 2, got ${String(qos)} [MQTT-3.3.1-4]`, {
-    path: 'qos',
-    expected: '0, 1 or 2',
-    received: String(qos),
-  })
+  return wrongOption('qos', '0, 1 or 2 [MQTT-3.3.1-4]', String(qos))
 }

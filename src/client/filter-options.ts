@@ -1,5 +1,5 @@
 import type { QoS, SubscriptionRequest } from '../codec/packet.ts'
-import { OptionsError } from '../errors.ts'
+import { wrongOption } from '../errors.ts'
 import { checkTopicFilter, isSharedFilter } from '../topic/topic-filter.ts'
 
 /** How a filter is subscribed to: what SUBSCRIBE says about it. */
@@ -25,14 +25,16 @@ export function toSubscriptionRequest(
 ): SubscriptionRequest {
   checkTopicFilter(filter, path)
   const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw wrong('qos', '0, 1 or 2', qos)
-  if (typeof noLocal !== 'boolean') throw wrong('noLocal', 'a boolean', noLocal)
-  if (typeof retainAsPublished !== 'boolean') throw wrong('retainAsPublished', 'a boolean', retainAsPublished)
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw wrongOption('qos', '0, 1 or 2', String(qos))
+  if (typeof noLocal !== 'boolean') throw wrongOption('noLocal', 'a boolean', String(noLocal))
+  if (typeof retainAsPublished !== 'boolean')
+    throw wrongOption('retainAsPublished', 'a boolean', String(retainAsPublished))
   if (retainHandling !== 0 && retainHandling !== 1 && retainHandling !== 2) {
-    throw wrong('retainHandling', '0, 1 or 2', retainHandling)
+    throw wrongOption('retainHandling', '0, 1 or 2', String(retainHandling))
   }
   // MQTT 5.0 §3.8.3.1 [MQTT-3.8.3-4]
-  if (noLocal && isSharedFilter(filter)) throw wrong('noLocal', 'false for a shared subscription', noLocal)
+  if (noLocal && isSharedFilter(filter))
+    throw wrongOption('noLocal', 'false for a shared subscription', String(noLocal))
   return { filter, qos, noLocal, retainAsPublished, retainHandling }
 }
 
@@ -57,12 +59,4 @@ export function covers(present: SubscriptionRequest, wanted: SubscriptionRequest
     present.noLocal === wanted.noLocal &&
     present.retainAsPublished === wanted.retainAsPublished
   )
-}
-
-function wrong(path: string, expected: string, received: unknown): OptionsError {
-  return new OptionsError(`${path}: ${expected} was expected, but ${String(received)} was given`, {
-    path,
-    expected,
-    received: String(received),
-  })
 }

@@ -8,6 +8,7 @@ import {
   ProtocolError,
   StoreError,
   TimeoutError,
+  wrongOption,
 } from '../errors.ts'
 import type { DisconnectRequest } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
@@ -17,8 +18,10 @@ import { openTransport } from '../transport/open.ts'
 import type { TransportOptions } from '../transport/settings.ts'
 import type { OpenContext, Transport } from '../transport/transport.ts'
 import { onAbort, untilAborted } from './abort.ts'
+import type { Authenticator } from './authentication/authenticator.ts'
+import type { Exchange } from './authentication/exchange.ts'
 import { backoffDelay } from './backoff.ts'
-import type { Clock, Timer } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { connectRequest, randomClientId } from './connect-request.ts'
 import { type ConnectionInfo, connectionInfo } from './connection-info.ts'
 import type { Driver } from './driver.ts'
@@ -68,8 +71,6 @@ const MAX_REFRESHES = 3
 const USE_ANOTHER_SERVER = 0x9c
 const SERVER_MOVED = 0x9d
 const UNSUPPORTED_VERSION = 0x84
-/** A token that is handed out expired, or about to, is no reason for a busy loop. */
-const MIN_RENEWAL_MS = 1_000
 /** A transport promises to close in bounded time; this is the bound for those that are not ours. */
 const CLOSE_TIMEOUT_MS = 5_000
 
@@ -117,10 +118,8 @@ export class Lifecycle {
   #current: ResolvedOptions
   #server = ''
 
-  /** Aborted when the connection is over: what an authenticator does for it is void then. */
-  #exchange: AbortController | undefined = undefined
-  #reauthentication: Handshake | undefined = undefined
-  #renewal: Timer | undefined = undefined
+  /** Of the attempt under way, or of the connection; undefined without an authenticator. */
+  #exchange: Exchange | undefined = undefined
 
   /** `close()` has dropped the connection: it is not lost. */
   #isClosing = false
@@ -242,33 +241,10 @@ export class Lifecycle {
 
   /** Runs the authenticator again on the connection; the caller has seen to it that there is one. */
   async reauthenticate(signal: AbortSignal | undefined): Promise<void> {
-    const { authenticator } = this.#current
-    const exchange = this.#exchange
-    if (authenticator === undefined || exchange === undefined) {
-      throw new OptionsError('reauthenticate() needs a client with an authenticator [MQTT-4.12.0-7]', {
-        path: 'authenticator',
-        expected: 'an authenticator',
-      })
+    if (this.#exchange === undefined) {
+      throw wrongOption('authenticator', 'one, for reauthenticate() to run [MQTT-4.12.0-7]')
     }
-    if (this.#reauthentication !== undefined) {
-      throw new MqttError('A re-authentication is under way already', { code: 'ERR_MQTT_AUTHENTICATION' })
-    }
-    const done = new Promise<void>((resolve, reject) => {
-      this.#reauthentication = { resolve, reject }
-    })
-    try {
-      const data = await untilAborted(
-        authenticator.start({ signal: exchange.signal }),
-        signal ?? exchange.signal,
-      )
-      this.#driver.reauthenticate(data)
-    } catch (error) {
-      this.#reauthentication = undefined
-      throw error
-    }
-    // The server has been asked: whoever does not wait for its answer leaves the exchange to finish.
-    done.catch(() => {})
-    await (signal === undefined ? done : untilAborted(done, signal))
+    await this.#exchange.renew((data) => this.#driver.reauthenticate(data), signal)
   }
 
   /** The network is back, or the page is seen again: what waits for its next attempt makes it now. */
@@ -287,7 +263,8 @@ export class Lifecycle {
     const handshake = this.#handshake
     if (handshake === undefined) return
     this.#info = connectionInfo(limits, connack, this.#server)
-    this.#proveServer(connack).then(
+    const proof = this.#exchange?.finish(connack.properties?.authenticationData)
+    Promise.resolve(proof).then(
       () => {
         if (this.#handshake !== handshake) return
         this.#handshake = undefined
@@ -309,29 +286,22 @@ export class Lifecycle {
   }
 
   onAuthenticate(data: Uint8Array | undefined): void {
-    this.#continueAuthentication(data).then(
+    this.#exchange?.continue(data).then(
       (answer) => this.#driver.authenticate(answer),
       (error: unknown) => this.#authenticationFailed(error),
     )
   }
 
   onReauthenticated(data: Uint8Array | undefined): void {
-    this.#finishAuthentication(data).then(
-      () => {
-        this.#armRenewal()
-        this.#reauthentication?.resolve()
-        this.#reauthentication = undefined
-      },
+    this.#exchange?.finish(data).then(
+      () => this.#armRenewal(),
       (error: unknown) => this.#authenticationFailed(error),
     )
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
-    this.#renewal?.cancel()
-    this.#exchange?.abort(error ?? new ClosedError('The connection was closed'))
+    this.#exchange?.end(error ?? new ClosedError('The connection was closed'))
     this.#exchange = undefined
-    this.#reauthentication?.reject(error ?? new ClosedError('The connection was closed'))
-    this.#reauthentication = undefined
     const handshake = this.#handshake
     if (handshake !== undefined) {
       this.#handshake = undefined
@@ -552,7 +522,8 @@ export class Lifecycle {
       this.#current = options
       const endpoint = this.#nextServer(options)
       this.#server = endpoint?.description ?? 'the custom transport'
-      const data = await this.#authenticationData(options, signal)
+      const exchange = await newExchange(options.authenticator)
+      const data = await exchange?.start(signal)
       const request = connectRequest(
         options,
         endpoint,
@@ -568,7 +539,7 @@ export class Lifecycle {
       })
       // Observed below in any case; a CONNECT that cannot be encoded throws before that.
       handshake.catch(() => {})
-      this.#exchange = new AbortController()
+      this.#exchange = exchange
       this.#driver.connect(handler, transport, request)
       await untilAborted(handshake, signal)
       this.#preferred = endpoint
@@ -618,15 +589,6 @@ export class Lifecycle {
     return [preferred, ...servers.filter((server) => server.description !== preferred.description)]
   }
 
-  async #authenticationData(options: ResolvedOptions, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    try {
-      return await untilAborted(options.authenticator?.start({ signal }), signal)
-    } catch (cause) {
-      if (signal.aborted) throw cause
-      throw authenticationError(cause)
-    }
-  }
-
   /** A transport that comes after the attempt was given up is closed, whoever made it. */
   async #open(
     options: ResolvedOptions,
@@ -647,50 +609,20 @@ export class Lifecycle {
     return untilAborted(opening, context.signal)
   }
 
-  /** The data of CONNACK is the server's proof; the authenticator may refuse it. */
-  #proveServer(connack: ConnackPacket): Promise<void> {
-    return this.#finishAuthentication(connack.properties?.authenticationData)
-  }
-
-  async #finishAuthentication(data: Uint8Array | undefined): Promise<void> {
-    const { authenticator } = this.#current
-    const exchange = this.#exchange
-    if (authenticator === undefined || exchange === undefined) return
-    const { signal } = exchange
-    if (authenticator.finish !== undefined) await untilAborted(authenticator.finish(data, { signal }), signal)
-    else if (data !== undefined) await untilAborted(authenticator.continue(data, { signal }), signal)
-  }
-
-  /** Re-authenticates in time, where the authenticator knows when that is. */
   #armRenewal(): void {
-    this.#renewal?.cancel()
-    const renewAt = this.#current.authenticator?.renewAt?.()
-    if (renewAt === undefined) return
-    const delayMs = Math.max(renewAt - this.#owner.clock.now(), MIN_RENEWAL_MS)
-    this.#renewal = this.#owner.clock.setTimer(() => {
+    this.#exchange?.arm(this.#owner.clock, () => {
       if (this.#state !== 'connected') return
       this.reauthenticate(undefined).catch((error: unknown) => {
         // A connection that went meanwhile authenticates anew anyway.
         if (this.#state === 'connected') this.#owner.report(asMqttError(error, 'Could not re-authenticate'))
       })
-    }, delayMs)
-  }
-
-  async #continueAuthentication(data: Uint8Array | undefined): Promise<Uint8Array | undefined> {
-    const { authenticator } = this.#current
-    const exchange = this.#exchange
-    if (authenticator === undefined || exchange === undefined) return undefined
-    return untilAborted(authenticator.continue(data, { signal: exchange.signal }), exchange.signal)
+    })
   }
 
   #authenticationFailed(cause: unknown): void {
     // The connection went first: that is told already.
     if (this.#exchange === undefined) return
-    const text = cause instanceof Error ? cause.message : String(cause)
-    const error = new ConnectError(`Authentication failed: ${text}`, {
-      code: 'ERR_MQTT_AUTHENTICATION',
-      cause,
-    })
+    const error = asMqttError(cause, 'Authentication failed')
     this.#handshake?.reject(error)
     this.#handshake = undefined
     this.#driver.drop(error)
@@ -769,9 +701,11 @@ function transportOptions(options: ResolvedOptions, protocolVersion: ProtocolVer
   return { tls, websocket, socket, proxy, protocolVersion, maximumPacketSize }
 }
 
-function authenticationError(cause: unknown): ConnectError {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return new ConnectError(`Authentication failed: ${text}`, { code: 'ERR_MQTT_AUTHENTICATION', cause })
+/** Only clients with an authenticator pay for the code that runs it. */
+async function newExchange(authenticator: Authenticator | undefined): Promise<Exchange | undefined> {
+  if (authenticator === undefined) return undefined
+  const { Exchange } = await import('./authentication/exchange.ts')
+  return new Exchange(authenticator)
 }
 
 function isEncrypted(endpoint: Endpoint): boolean {

@@ -1,5 +1,5 @@
 import type { PublishProperties } from '../codec/packet.ts'
-import { MqttError, OptionsError } from '../errors.ts'
+import { MqttError, wrongOption } from '../errors.ts'
 import { AckState, InboundMessage } from '../session/inbound-message.ts'
 import { captureWildcards } from '../topic/match.ts'
 import { isRefusalCode } from './refusal-code.ts'
@@ -104,11 +104,7 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
   nack(reasonCode: number = 0x80): void {
     if (!isRefusalCode(reasonCode)) {
       const expected = '0x80, 0x83, 0x87, 0x90, 0x91, 0x97 or 0x99'
-      throw new OptionsError(`reasonCode: ${expected} was expected, but ${String(reasonCode)} was given`, {
-        path: 'reasonCode',
-        expected,
-        received: String(reasonCode),
-      })
+      throw wrongOption('reasonCode', expected, String(reasonCode))
     }
     this.settle(reasonCode)
   }

@@ -1,4 +1,4 @@
-import { OptionsError } from '../errors.ts'
+import { wrongOption } from '../errors.ts'
 
 /** What may be published. A string is sent as UTF-8; bytes must not be changed before the publication is sent. */
 export type Payload = string | Uint8Array | ArrayBuffer
@@ -25,11 +25,7 @@ function otherBytes(payload: unknown, path: string): Uint8Array {
   const received = payload === null ? 'null' : typeof payload
   const hint =
     received === 'object' || received === 'number' ? ' (JSON.stringify or String make a string of it)' : ''
-  throw new OptionsError(`${path}: expected a string, Uint8Array or ArrayBuffer, got ${received}${hint}`, {
-    path,
-    expected: 'string, Uint8Array or ArrayBuffer',
-    received,
-  })
+  throw wrongOption(path, `a string, Uint8Array or ArrayBuffer${hint}`, received)
 }
 
 function tagOf(value: unknown): string {

@@ -1,5 +1,5 @@
 import type { PublishProperties } from '../codec/packet.ts'
-import { OptionsError } from '../errors.ts'
+import { wrongOption } from '../errors.ts'
 import type { PublishOptions } from './publication.ts'
 import { userPropertyPairs } from './user-properties.ts'
 
@@ -24,30 +24,28 @@ const KNOWN: ReadonlySet<string> = new Set([
 export function checkPublishOptions(options: PublishOptions): void {
   for (const key in options) {
     if (!KNOWN.has(key)) {
-      throw new OptionsError(`Unknown publish option ${key}; known are ${[...KNOWN].join(', ')}`, {
-        path: key,
-        expected: 'a known option',
-      })
+      throw wrongOption(key, `one of ${[...KNOWN].join(', ')}`, undefined, 'unknown publish option; ')
     }
   }
   const { messageExpiryInterval, payloadFormat, retain } = options
-  if (retain !== undefined && typeof retain !== 'boolean') throw wrong('retain', 'true or false', retain)
+  if (retain !== undefined && typeof retain !== 'boolean')
+    throw wrongOption('retain', 'true or false', String(retain))
   if (payloadFormat !== undefined && payloadFormat !== 'utf8' && payloadFormat !== 'bytes') {
-    throw wrong('payloadFormat', '"utf8" or "bytes"', payloadFormat)
+    throw wrongOption('payloadFormat', '"utf8" or "bytes"', String(payloadFormat))
   }
   if (messageExpiryInterval !== undefined) checkSeconds(messageExpiryInterval)
 }
 
 export function checkSeconds(seconds: unknown): void {
   if (!Number.isInteger(seconds) || (seconds as number) < 0 || (seconds as number) > 0xffff_ffff) {
-    throw wrong('messageExpiryInterval', 'whole seconds from 0 to 4294967295', seconds)
+    throw wrongOption('messageExpiryInterval', 'whole seconds from 0 to 4294967295', String(seconds))
   }
 }
 
 export function checkAlias(alias: unknown): number {
   if (alias === 'auto') return AUTO_ALIAS
   if (!Number.isInteger(alias) || (alias as number) < 1 || (alias as number) > 0xffff) {
-    throw wrong('topicAlias', '"auto" or an integer from 1 to 65535', alias)
+    throw wrongOption('topicAlias', '"auto" or an integer from 1 to 65535', String(alias))
   }
   return alias as number
 }
@@ -71,12 +69,4 @@ export function publishProperties(options: PublishOptions): PublishProperties | 
     ...(userProperties === undefined ? {} : { userProperties: userPropertyPairs(userProperties) }),
     ...(contentType === undefined ? {} : { contentType }),
   }
-}
-
-function wrong(path: string, expected: string, received: unknown): OptionsError {
-  return new OptionsError(`${path}: expected ${expected}, got ${String(received)}`, {
-    path,
-    expected,
-    received: String(received),
-  })
 }

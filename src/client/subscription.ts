@@ -1,5 +1,5 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
-import { ClosedError, type MqttError, OptionsError, QueueFullError } from '../errors.ts'
+import { ClosedError, type MqttError, QueueFullError, wrongOption } from '../errors.ts'
 import { AckState } from '../session/inbound-message.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
 import type { ClientHost } from './host.ts'
@@ -133,7 +133,7 @@ export class Subscription<M extends AnyMessage = Message>
     const { filters } = source
     const distinct = [...new Set(filters)]
     if (distinct.length === 0) {
-      throw new OptionsError('filters: at least one topic filter was expected', { path: 'filters' })
+      throw wrongOption('filters', 'at least one topic filter')
     }
     this.#home = home
     this.filters = distinct
@@ -510,20 +510,12 @@ function positive(path: string, value: number | undefined, otherwise: number): n
   ) {
     return value
   }
-  throw new OptionsError(`${path}: a positive integer was expected, but ${String(value)} was given`, {
-    path,
-    expected: 'a positive integer',
-    received: String(value),
-  })
+  throw wrongOption(path, 'a positive integer', String(value))
 }
 
 function oneOf<const T extends string>(path: string, value: T | undefined, choices: readonly [T, ...T[]]): T {
   if (value === undefined) return choices[0]
   if (choices.includes(value)) return value
   const expected = choices.map((choice) => `"${choice}"`).join(', ')
-  throw new OptionsError(`${path}: one of ${expected} was expected, but ${String(value)} was given`, {
-    path,
-    expected,
-    received: String(value),
-  })
+  throw wrongOption(path, `one of ${expected}`, String(value))
 }

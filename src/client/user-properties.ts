@@ -1,5 +1,5 @@
 import type { UserProperties } from '../codec/packet.ts'
-import { OptionsError } from '../errors.ts'
+import { type OptionsError, wrongOption } from '../errors.ts'
 
 /** User Properties as they may be given: a record, or pairs where order or repetition matters. */
 export type UserPropertiesInput = Readonly<Record<string, string | readonly string[]>> | UserProperties
@@ -31,6 +31,5 @@ export function userPropertyPairs(input: UserPropertiesInput, path = 'userProper
 }
 
 function wrong(path: string): OptionsError {
-  const expected = 'a record of strings, or a list of pairs [name, value]'
-  return new OptionsError(`${path}: expected ${expected}`, { path, expected })
+  return wrongOption(path, 'a record of strings, or a list of pairs [name, value]')
 }

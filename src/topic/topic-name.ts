@@ -1,4 +1,4 @@
-import { OptionsError } from '../errors.ts'
+import { type OptionsError, wrongOption } from '../errors.ts'
 
 /** UTF-8 bytes that a Topic Name or Topic Filter may take at most. [MQTT-4.7.3-3] */
 export const MAX_TOPIC_BYTES = 65_535
@@ -72,11 +72,7 @@ export function lengthFault(text: string): string | undefined {
 
 export function topicError(text: string, path: string, expected: string, fault: string): OptionsError {
   const received = typeof text === 'string' ? shorten(text) : String(text)
-  return new OptionsError(`${path}: ${expected} was expected, but ${received} ${fault}`, {
-    path,
-    expected,
-    received,
-  })
+  return wrongOption(path, expected, received, `it ${fault}; `)
 }
 
 function shorten(text: string): string {

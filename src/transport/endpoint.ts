@@ -1,4 +1,4 @@
-import { OptionsError } from '../errors.ts'
+import { type OptionsError, wrongOption } from '../errors.ts'
 
 /** How bytes travel: `tcp`, `tls`, WebSocket without and with TLS, a Unix domain socket. */
 export type EndpointKind = 'tcp' | 'tls' | 'ws' | 'wss' | 'unix'
@@ -199,10 +199,5 @@ function unbracketed(host: string): string {
 }
 
 function endpointError(path: string, fault: string, received: string): OptionsError {
-  const expected = `a URL with ${KNOWN}`
-  return new OptionsError(`${path}: expected ${expected}, but ${received} ${fault}`, {
-    path,
-    expected,
-    received,
-  })
+  return wrongOption(path, `a URL with ${KNOWN}`, received, `${received} ${fault}; `)
 }

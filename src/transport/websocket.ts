@@ -1,4 +1,4 @@
-import { ConnectError, OptionsError } from '../errors.ts'
+import { ConnectError, wrongOption } from '../errors.ts'
 import { type Endpoint, webSocketUrl } from './endpoint.ts'
 import { onAbort } from './opening.ts'
 import type { TransportOptions, WebSocketConstructor, WebSocketOptions } from './settings.ts'
@@ -87,6 +87,5 @@ function closeWords({ code, reason }: { readonly code?: number; readonly reason?
 /** Browsers set the headers of a WebSocket themselves. */
 export function refuseHeaders(options: WebSocketOptions | undefined): void {
   if (options?.headers === undefined || Object.keys(options.headers).length === 0) return
-  const expected = 'no headers: the WebSocket of browsers can not send them'
-  throw new OptionsError(`websocket.headers: expected ${expected}`, { path: 'websocket.headers', expected })
+  throw wrongOption('websocket.headers', 'no headers: the WebSocket of browsers can not send them')
 }

@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { type Browser, chromium } from 'playwright-core'
 import { describe, type SuiteAPI } from 'vitest'
+import { browserFiles } from '../../tsup.config.ts'
 import { mosquittoPath } from './brokers.ts'
 
 const source = resolve(import.meta.dirname, '../../src')
@@ -41,9 +42,6 @@ const browserCondition: Plugin = {
   name: 'browser-condition',
   setup(builder) {
     builder.onResolve({ filter: /^mqtt-await$/ }, () => ({ path: `${source}/index.ts` }))
-    builder.onResolve({ filter: /transport\/open\.ts$/ }, () => ({
-      path: `${source}/transport/open-browser.ts`,
-    }))
   },
 }
 
@@ -64,7 +62,7 @@ export async function bundleForBrowser(entryPoint: string, minify = false): Prom
     write: false,
     // Optional peers, loaded only by those who use them.
     external: ['level'],
-    plugins: [browserCondition],
+    plugins: [browserCondition, browserFiles],
     logLevel: 'silent',
   })
   const files = new Map(outputFiles.map((file) => [file.path, file.contents]))
