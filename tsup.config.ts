@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Plugin, transformSync } from 'esbuild'
+import { build, type Plugin, transformSync } from 'esbuild'
 import { defineConfig, type Options } from 'tsup'
 
 /** Each is a public entry point of package.json's `exports`. */
@@ -44,6 +44,88 @@ function declarations(folder: string): void {
   )
 }
 
+/** Files of the build that a file cannot do without, itself included: what its static imports lead to. */
+function closure(folder: string, ...files: readonly string[]): Set<string> {
+  const found = new Set<string>()
+  const visit = (file: string): void => {
+    if (found.has(file)) return
+    found.add(file)
+    const code = readFileSync(join(folder, file), 'utf8')
+    for (const [, name = ''] of code.matchAll(/^(?:import|\} from) ?"\.\/([^"]+)"/gm)) visit(name)
+  }
+  for (const file of files) visit(file)
+  return found
+}
+
+/**
+ * Makes two files of the chunks that every program loads: what the codec and the session machine are made of, and the
+ * client. The bundler makes a chunk for each set of entries that share something; to find and link a file takes Node longer
+ * than to compile most of them.
+ */
+async function mergeChunks(folder: string): Promise<void> {
+  const chunks = (files: Set<string>): string[] => [...files].filter((file) => file.startsWith('chunk-'))
+  const protocol = chunks(closure(folder, 'codec.js', 'session.js'))
+  const client = chunks(closure(folder, 'index.js')).filter((file) => !protocol.includes(file))
+  for (const [name, parts] of [
+    ['protocol.js', protocol],
+    ['client.js', client],
+  ] as const) {
+    checkDistinct(folder, parts)
+    await build({
+      stdin: { contents: parts.map((file) => `export * from './${file}'`).join('\n'), resolveDir: folder },
+      bundle: true,
+      format: 'esm',
+      target: 'es2022',
+      outfile: join(folder, name),
+      sourcemap: true,
+      sourcesContent: false,
+      // What is not there need not be read; names stay, for stack traces.
+      minifySyntax: true,
+      minifyWhitespace: true,
+      lineLimit: 120,
+      plugins: [
+        {
+          name: 'other-files',
+          setup: ({ onResolve }) =>
+            onResolve({ filter: /.*/ }, ({ path, kind }) => {
+              const isPart = kind === 'entry-point' || parts.includes(path.slice(2))
+              return isPart ? undefined : { path, external: true }
+            }),
+        },
+      ],
+    })
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.js')) continue
+      const path = join(folder, file)
+      const code = readFileSync(path, 'utf8')
+      const merged = code.replace(/(["']\.{1,2}\/)(chunk-[^"']+)/g, (all, start: string, chunk: string) =>
+        parts.includes(chunk) ? `${start}${name}` : all,
+      )
+      if (merged !== code) writeFileSync(path, merged)
+    }
+    for (const file of parts) {
+      rmSync(join(folder, file))
+      rmSync(join(folder, `${file}.map`), { force: true })
+    }
+  }
+}
+
+/** `export *` leaves out, without a word, what two files export under one name. */
+function checkDistinct(folder: string, files: readonly string[]): void {
+  const owners = new Map<string, string>()
+  for (const file of files) {
+    const code = readFileSync(join(folder, file), 'utf8')
+    for (const [, list = ''] of code.matchAll(/^export \{([^}]*)\}/gm)) {
+      for (const name of list.split(',').map((item) => item.trim().split(' as ').at(-1) ?? '')) {
+        if (name === '') continue
+        if (owners.has(name))
+          throw new Error(`"${name}" is exported by ${owners.get(name)} and ${file}: rename one`)
+        owners.set(name, file)
+      }
+    }
+  }
+}
+
 function toCommonJs(folder: string): void {
   for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.js')) continue
@@ -78,7 +160,12 @@ const browser: Options = {
 }
 
 export default defineConfig([
-  { ...browser, format: 'esm', outDir: 'dist/browser' },
+  {
+    ...browser,
+    format: 'esm',
+    outDir: 'dist/browser',
+    onSuccess: () => mergeChunks('dist/browser'),
+  },
   {
     ...shared,
     // The command, package.json's `bin`.
@@ -87,7 +174,10 @@ export default defineConfig([
     outDir: 'dist/esm',
     // CommonJS: an ES module that imports it waits for a second loader, a third of the time that the whole import takes.
     noExternal: ['eventemitter3'],
-    onSuccess: async () => declarations('dist/esm'),
+    onSuccess: async () => {
+      await mergeChunks('dist/esm')
+      declarations('dist/esm')
+    },
   },
   {
     ...shared,
@@ -98,6 +188,7 @@ export default defineConfig([
     // ESM only: require() would fail on Node 20 before 20.19.
     noExternal: ['p-queue'],
     onSuccess: async () => {
+      await mergeChunks('dist/cjs')
       toCommonJs('dist/cjs')
       declarations('dist/cjs')
       // Makes .js and .d.ts of this folder CommonJS for Node and for TypeScript alike.

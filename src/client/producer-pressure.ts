@@ -1,6 +1,6 @@
 import { ClosedError, type MqttError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
-import { onAbort } from './abort.ts'
+import { onAbort } from '../transport/opening.ts'
 
 /** Above one of these a producer should wait, and below half of all it may go on. */
 const MESSAGES = 1_000

@@ -16,14 +16,11 @@ export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message || cause.name : String(cause)
 }
 
-/**
- * Calls back when the signal aborts, or at once when it has; gives the function that ends that.
- */
-export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  if (signal.aborted) {
-    callback()
-    return () => {}
-  }
-  signal.addEventListener('abort', callback, { once: true })
-  return () => signal.removeEventListener('abort', callback)
+/** Calls back once when the signal aborts, or at once when it has. Returns what takes the listener away. */
+export function onAbort(signal: AbortSignal | undefined, callback: (reason: unknown) => void): () => void {
+  if (signal === undefined) return () => {}
+  const call = () => callback(signal.reason)
+  if (signal.aborted) call()
+  else signal.addEventListener('abort', call, { once: true })
+  return () => signal.removeEventListener('abort', call)
 }

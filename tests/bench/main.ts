@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
@@ -39,6 +39,15 @@ async function compile(): Promise<void> {
     // The clients are loaded as they are installed; the one of this repository as it was built.
     packages: 'external',
   })
+}
+
+/** The clients are measured as they are installed, so this one is built first where that has not been done since the last change. */
+function buildPackage(): void {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const built = statSync(`${root}dist/cjs/package.json`, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
+  const changed = Math.max(...sources.map((path) => statSync(`${root}src/${path}`).mtimeMs))
+  if (built < changed) execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'ignore' })
 }
 
 async function startPeer(
@@ -135,6 +144,7 @@ async function main(): Promise<void> {
   )
   const runs = Number(values.runs)
   const rows: Row[] = []
+  buildPackage()
   await compile()
   const started = Date.now()
   for (const [index, scenario] of chosen.entries()) {
