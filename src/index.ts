@@ -50,7 +50,9 @@ export type { StandardSchema } from './client/schema.ts'
 export {
   CLIENT_TRANSITIONS,
   type ClientState,
+  type ClientTransition,
   type ClosedInfo,
+  clientDiagram,
   type DisconnectReport,
   type StateChange,
 } from './client/state.ts'

@@ -54,6 +54,7 @@ describe('exports', () => {
         "UnsubscribeError",
         "bearerAuthenticator",
         "classOf",
+        "clientDiagram",
         "scramAuthenticator",
         "topic",
       ]

@@ -31,6 +31,7 @@ import { classOf } from './reason-class.ts'
 import {
   CLIENT_TRANSITIONS,
   type ClientState,
+  type ClientTransition,
   type ClosedInfo,
   type DisconnectReport,
   type StateChange,
@@ -86,7 +87,7 @@ interface Waiter {
 }
 
 /**
- * Connecting, losing, coming back, ending. One state (see state.ts), and at most one `#run` that makes attempts;
+ * Connecting, losing, coming back, ending. One state, moved by the table in state.ts alone, and at most one `#run` that makes attempts;
  * whoever takes the state elsewhere aborts the run first.
  */
 export class Lifecycle {
@@ -212,7 +213,7 @@ export class Lifecycle {
             )
       const stopListening = onAbort(signal, giveUp)
       this.#waiters.add(waiter)
-      if (this.#state === 'idle') this.#start('connecting', undefined, 0)
+      if (this.#state === 'idle') this.#start('connect', undefined, 0)
     })
   }
 
@@ -223,7 +224,7 @@ export class Lifecycle {
   disconnect(request: DisconnectRequest, timeoutMs: number): Promise<void> {
     if (this.#ending !== undefined) return this.#ending
     if (this.#state !== 'connected') return this.close('disconnect')
-    this.#set('disconnecting', undefined)
+    this.#move('disconnect', undefined)
     this.#ending = this.#leave(request, timeoutMs)
     return this.#ending
   }
@@ -278,7 +279,7 @@ export class Lifecycle {
         handshake.resolve()
         this.#armRenewal()
         const info = this.#info as ConnectionInfo
-        this.#set('connected', undefined)
+        this.#move('accepted', undefined)
         this.#owner.connected(info)
         for (const waiter of [...this.#waiters]) waiter.resolve(info)
       },
@@ -328,7 +329,7 @@ export class Lifecycle {
     if (this.#owner.clock.now() - this.#connectedAt >= stableAfterMs) this.#attempts = 0
     const redirected = this.#followReference(cause)
     if (reconnect === 'manual') {
-      this.#set('idle', cause)
+      this.#move('suspend', cause)
       return
     }
     if (packet !== undefined && !redirected) {
@@ -344,13 +345,13 @@ export class Lifecycle {
     }
     const delay = redirected ? 0 : this.#delay(cause)
     if (delay === false) void this.close('error', cause)
-    else this.#start('reconnecting', cause, delay)
+    else this.#start('lost', cause, delay)
   }
 
-  #start(state: 'connecting' | 'reconnecting', cause: MqttError | undefined, delayMs: number): void {
+  #start(event: 'connect' | 'lost', cause: MqttError | undefined, delayMs: number): void {
     const run = new AbortController()
     this.#run = run
-    this.#set(state, cause)
+    this.#move(event, cause)
     if (run.signal.aborted) return // a listener closed the client
     if (cause !== undefined) this.#owner.reconnecting(this.#attempts + 1, delayMs, cause)
     this.#attemptUntilConnected(run.signal, cause, delayMs).catch((error: unknown) => {
@@ -469,7 +470,7 @@ export class Lifecycle {
     this.#driver.drop(asMqttError(reason, 'Connecting was given up'))
     this.#attempts = 0
     this.#round = []
-    this.#set('idle', reason instanceof MqttError ? reason : undefined)
+    this.#move('giveUp', reason instanceof MqttError ? reason : undefined)
     for (const waiter of [...this.#waiters]) waiter.reject(reason)
   }
 
@@ -666,7 +667,7 @@ export class Lifecycle {
     const { queuedMessages, inFlight, unacknowledged } = this.#driver.session
     const keptIn = this.#driver.keepsSession ? 'store' : 'nowhere'
     this.left = Object.freeze({ queuedMessages, inFlight, unacknowledged, keptIn })
-    this.#set('closed', info.error)
+    this.#move('end', info.error)
     this.#giveUpWork?.()
     this.#driver.fail(error)
     for (const waiter of [...this.#waiters]) waiter.reject(error)
@@ -686,11 +687,10 @@ export class Lifecycle {
     })
   }
 
-  #set(state: ClientState, cause: MqttError | undefined): void {
+  #move(event: ClientTransition, cause: MqttError | undefined): void {
     const previous = this.#state
-    if (previous === state) return
-    if (!CLIENT_TRANSITIONS[previous].includes(state))
-      throw new Error(`client state ${previous} cannot become ${state}`)
+    const state = CLIENT_TRANSITIONS[previous][event]
+    if (state === undefined) throw new Error(`a client that is ${previous} cannot ${event}`)
     this.#state = state
     this.#owner.stateChanged({ state, previous, cause })
   }
