@@ -114,7 +114,11 @@ export interface ClientOptions {
   readonly will?: WillOptions | undefined
   /** QoS 1 and 2 messages that the server may leave unacknowledged at once: the bound of what this client holds. @default 1024 */
   readonly receiveMaximum?: number | undefined
-  /** Bytes; larger packets end the connection. @default what MQTT can express: 268,435,460 */
+  /**
+   * Bytes. The server is told (MQTT 5) and leaves out larger messages; a packet that is larger all the same ends the
+   * connection before it is buffered (0x95), also on 3.x, where servers cannot be told. @default 67,108,864; MQTT itself ends at
+   * 268,435,460
+   */
   readonly maximumPacketSize?: number | undefined
   /** Topic Aliases that the server may use towards this client. @default 0 */
   readonly topicAliasMaximum?: number | undefined
@@ -212,6 +216,9 @@ export interface ResolvedOptions {
 
 /** Session Expiry Interval of a session that does not expire. */
 const FOREVER = 0xffff_ffff
+
+/** What one packet of a server that means ill may occupy. Far above what brokers let through (1 MiB and less are common). */
+const MAXIMUM_PACKET_SIZE = 67_108_864
 
 const RECONNECT: Backoff = {
   minDelayMs: 500,
@@ -328,11 +335,11 @@ function withDefaults<T extends object>(
 
 /** CONNECT's own properties; those which say what MQTT assumes anyway are left out. */
 function resolveProperties(options: ClientOptions, sessionExpiryInterval: number): ConnectProperties {
-  const { receiveMaximum = 1024, maximumPacketSize, topicAliasMaximum = 0, userProperties } = options
+  const { receiveMaximum = 1024, topicAliasMaximum = 0, userProperties } = options
   return Object.freeze({
     ...(sessionExpiryInterval === 0 ? {} : { sessionExpiryInterval }),
     ...(receiveMaximum === 65_535 ? {} : { receiveMaximum }),
-    ...(maximumPacketSize === undefined ? {} : { maximumPacketSize }),
+    maximumPacketSize: options.maximumPacketSize ?? MAXIMUM_PACKET_SIZE,
     ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
     ...(options.requestResponseInformation === true ? { requestResponseInformation: true } : {}),
     ...(options.requestProblemInformation === false ? { requestProblemInformation: false } : {}),

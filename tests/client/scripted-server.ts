@@ -4,6 +4,13 @@ import { memoryTransport } from '../../src/transport/memory.ts'
 import type { OpenContext, Transport } from '../../src/transport/transport.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
+// What the client loads when it is first needed: virtual time does not wait for a file.
+await Promise.all([
+  import('../../src/client/authentication/exchange.ts'),
+  import('../../src/client/on-demand.ts'),
+  import('../../src/client/stored-session.ts'),
+])
+
 /** Answers a packet of the client: with packets, with bytes, by closing, or not at all. */
 export type Answer = (packet: Packet, connection: ScriptedConnection) => void
 
