@@ -1,10 +1,22 @@
 import { OptionsError } from '../errors.ts'
+import { NO_BYTES } from './bytes.ts'
+import { shown, statementMark } from './fault.ts'
+import type { FieldStream } from './field-stream.ts'
+import type { ProtocolVersion } from './packet.ts'
+import { checkAuthentication } from './property.ts'
+import { writeProperties } from './property-writer.ts'
 
 /** The largest packet that MQTT can express: 1 + 4 + 268,435,455 bytes. [MQTT 5.0 §1.5.5] */
 export const LARGEST_PACKET = 268_435_460
 
 /** Payloads from here on (bytes) are referenced, not copied. */
 const REFERENCE_FROM = 4096
+
+const HASH = 0x23
+const PLUS = 0x2b
+const AFTER_PLUS = 0x2c
+
+const utf8Encoder: TextEncoder = /* @__PURE__ */ new TextEncoder()
 
 /** Larger chunks measured slower, smaller ones make more writes. */
 const CHUNK = 65_536
@@ -15,22 +27,24 @@ const MAX_RESTS = 4
 /** A rest below this many bytes is not worth keeping. */
 const SMALLEST_REST = 2048
 
-const NONE: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
-
 /**
  * Append-only output: encoders write whole packets, `take()` hands the bytes over.
  *
  * Memory that was handed over is never written again. An encoder that fails, or refuses because of
  * `maximumPacketSize`, leaves nothing behind: what counts is what was committed.
  */
-export class ByteWriter {
+export class ByteWriter implements FieldStream {
   /** Bytes, fixed header included: encoders write nothing and return 0 for a larger packet. [MQTT-3.1.2-24] */
   maximumPacketSize: number = LARGEST_PACKET
   /** Who writes: a client must not send what only a server may. */
   readonly from: 'client' | 'server'
+  /** Of the packet under construction, where its layout depends on it. */
+  version: ProtocolVersion = 5
+  type: number = 0
+  index: number = 0
 
   // The encoders' side: the chunk, and where the packet under construction is.
-  bytes: Uint8Array = NONE
+  bytes: Uint8Array = NO_BYTES
   position: number = 0
   #packetStart = 0
   #sliceStart = 0
@@ -39,6 +53,10 @@ export class ByteWriter {
 
   constructor(from: 'client' | 'server' = 'client') {
     this.from = from
+  }
+
+  get reads(): boolean {
+    return false
   }
 
   get isEmpty(): boolean {
@@ -57,7 +75,7 @@ export class ByteWriter {
     this.#full = []
     this.#fullLength = 0
     keepRest(this.bytes, this.#packetStart)
-    this.bytes = NONE
+    this.bytes = NO_BYTES
     this.position = this.#packetStart = this.#sliceStart = 0
     return chunks
   }
@@ -66,6 +84,7 @@ export class ByteWriter {
   begin(first: number, estimate: number, room: number = estimate): void {
     this.position = this.#packetStart
     this.ensure(room + 8)
+    this.type = first >> 4
     this.bytes[this.position] = first
     this.position += 1 + vbiLength(estimate)
   }
@@ -76,7 +95,7 @@ export class ByteWriter {
    * @param payload - the last bytes of the packet; a large one becomes a chunk of its own
    * @returns size in bytes, or 0 when the packet would be too large
    */
-  end(estimate: number, payload: Uint8Array = NONE): number {
+  end(estimate: number, payload: Uint8Array = NO_BYTES): number {
     const inline = payload.length < REFERENCE_FROM
     if (inline && payload.length > 0) this.raw(payload)
     const remaining =
@@ -116,20 +135,19 @@ export class ByteWriter {
     this.bytes[this.position++] = value
   }
 
-  u16(value: number): void {
-    this.ensure(2)
-    this.bytes[this.position++] = value >> 8
-    this.bytes[this.position++] = value
+  uint(size: 1 | 2 | 4, value: number | undefined, path: string, statement: string): number {
+    const most = 2 ** (size * 8) - 1
+    const number = this.#integer(value, most, path, statement)
+    this.ensure(size)
+    for (let shift = size * 8 - 8; shift >= 0; shift -= 8) this.bytes[this.position++] = number >>> shift
+    return number
   }
 
-  u32(value: number): void {
-    this.u16(value >>> 16)
-    this.u16(value)
-  }
-
-  vbi(value: number): void {
+  vbi(value: number | undefined, path: string, statement: string): number {
+    const number = this.#integer(value, 268_435_455, path, statement)
     this.ensure(4)
-    this.position = putVbi(this.bytes, this.position, value)
+    this.position = putVbi(this.bytes, this.position, number)
+    return number
   }
 
   raw(bytes: Uint8Array): void {
@@ -138,67 +156,80 @@ export class ByteWriter {
     this.position += bytes.length
   }
 
-  /** Binary Data: two bytes of length first. [MQTT 5.0 §1.5.6] */
-  binary(value: unknown, path: string): void {
+  binary(value: Uint8Array | undefined, path: string): Uint8Array {
     // Not what it is: it may be a password.
-    if (!(value instanceof Uint8Array)) throw refusal(path, 'a Uint8Array', typeof value)
-    if (value.length > 65_535)
-      throw refusal(path, 'at most 65,535 bytes [MQTT 5.0 §1.5.6]', `${value.length} bytes`)
-    this.u16(value.length)
+    if (!(value instanceof Uint8Array)) throw this.fault(0, path, '1.5.6', 'a Uint8Array', typeof value)
+    this.#lengthPrefix(value.length, path)
     this.raw(value)
+    return value
   }
 
-  /**
-   * UTF-8 Encoded String, checked in the same pass: at most 65,535 bytes, no lone surrogate, no U+0000.
-   * [MQTT-1.5.4-1] [MQTT-1.5.4-2]
-   *
-   * @param path - of the argument, for the error
-   * @param isTopicName - then without wildcards too [MQTT-3.3.2-2]
-   */
-  string(value: unknown, path: string, isTopicName: boolean = false): void {
-    if (typeof value !== 'string') throw refusal(path, 'a string', value)
-    const length = value.length
-    // A longer one is refused below without having been written whole.
-    this.ensure(2 + 3 * Math.min(length, 65_536))
-    const bytes = this.bytes
-    const start = this.position + 2
-    let at = start
+  /** Written in the pass that checks it, as long as it is ASCII. */
+  string(value: string | undefined, path: string, _?: string, wildcard?: string): string {
+    if (typeof value !== 'string') throw this.fault(0, path, '1.5.4', 'a string', value)
+    const { length } = value
+    // A longer one is refused without having been written.
+    if (length > 65_535) this.#lengthPrefix(length, path)
+    this.ensure(2 + 3 * length)
+    const { bytes } = this
+    const start = this.position
+    let at = start + 2
     for (let index = 0; index < length; index++) {
-      let unit = value.charCodeAt(index)
-      if (unit < 0x80) {
-        if (unit < 0x2c && (unit === 0 || (isTopicName && (unit === 0x23 || unit === 0x2b)))) {
-          throw unit === 0
-            ? refusal(path, 'a string without U+0000 [MQTT-1.5.4-2]', value)
-            : refusal(path, 'a Topic Name without wildcards [MQTT-3.3.2-2]', value)
-        }
-        bytes[at++] = unit
-      } else if (unit < 0x800) {
-        bytes[at++] = 0xc0 | (unit >> 6)
-        bytes[at++] = 0x80 | (unit & 0x3f)
-      } else if ((unit & 0xf800) === 0xd800) {
-        const low = value.charCodeAt(index + 1)
-        if (unit >= 0xdc00 || (low & 0xfc00) !== 0xdc00) {
-          throw refusal(path, 'a string without lone surrogates [MQTT-1.5.4-1]', value)
-        }
-        index++
-        unit = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff)
-        bytes[at++] = 0xf0 | (unit >> 18)
-        bytes[at++] = 0x80 | ((unit >> 12) & 0x3f)
-        bytes[at++] = 0x80 | ((unit >> 6) & 0x3f)
-        bytes[at++] = 0x80 | (unit & 0x3f)
-      } else {
-        bytes[at++] = 0xe0 | (unit >> 12)
-        bytes[at++] = 0x80 | ((unit >> 6) & 0x3f)
-        bytes[at++] = 0x80 | (unit & 0x3f)
+      const unit = value.charCodeAt(index)
+      // One comparison for most characters of most topics.
+      if (
+        unit > 127 ||
+        (unit < AFTER_PLUS && (unit === 0 || (wildcard !== undefined && (unit === HASH || unit === PLUS))))
+      ) {
+        return this.#unicode(value, path, wildcard)
       }
-      if (at - start > 65_535) break
+      bytes[at++] = unit
     }
-    const size = at - start
-    if (size > 65_535)
-      throw refusal(path, 'at most 65,535 bytes as UTF-8 [MQTT 5.0 §1.5.4]', `${length} characters`)
-    bytes[start - 2] = size >> 8
-    bytes[start - 1] = size
+    bytes[start] = length >> 8
+    bytes[start + 1] = length
     this.position = at
+    return value
+  }
+
+  properties<T extends object>(value: T | undefined, place: number = this.type): T | undefined {
+    if (this.version !== 5) return undefined
+    writeProperties(this, place, value)
+    if (value !== undefined) checkAuthentication(this, value as Record<string, unknown>)
+    return value
+  }
+
+  more(some: boolean): boolean {
+    return some
+  }
+
+  /** An argument that MQTT forbids to send. */
+  fault(_: number, path: string, statement: string, expected: string, value?: unknown): OptionsError {
+    const where = path.replace('[]', `[${this.index}]`)
+    const received = shown(value)
+    const message = `${where}: expected ${expected}, got ${received} [${statementMark(statement)}]`
+    return new OptionsError(message, { path: where, expected, received })
+  }
+
+  #integer(value: unknown, most: number, path: string, statement: string): number {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most) return value
+    throw this.fault(0, path, statement, `an integer from 0 to ${most}`, value)
+  }
+
+  #lengthPrefix(length: number, path: string): void {
+    if (length > 65_535) throw this.fault(0, path, '1.5.4', 'at most 65,535 bytes', length)
+    this.uint(2, length, path, '')
+  }
+
+  /** A string that is not plain ASCII, or is wrong. */
+  #unicode(value: string, path: string, wildcard: string | undefined): string {
+    const wrong = value.includes('\0') ? '1.5.4-2' : /\p{Cs}/u.test(value) ? '1.5.4-1' : undefined
+    if (wrong) throw this.fault(0, path, wrong, 'neither U+0000 nor lone surrogates', value)
+    if (wildcard !== undefined && /[#+]/.test(value))
+      throw this.fault(0, path, wildcard, 'no wildcard', value)
+    const { written } = utf8Encoder.encodeInto(value, this.bytes.subarray(this.position + 2))
+    this.#lengthPrefix(written, path)
+    this.position += written
+    return value
   }
 
   /** Makes room for `count` more bytes, moving the packet under construction to a new chunk if need be. */
@@ -238,13 +269,6 @@ export class ByteWriter {
     this.#fullLength += size
     this.#sliceStart = this.#packetStart
   }
-}
-
-/** An argument that MQTT forbids to send. `received` is shortened. */
-export function refusal(path: string, expected: string, received: unknown): OptionsError {
-  let shown = typeof received === 'string' ? JSON.stringify(received) : String(received)
-  if (shown.length > 80) shown = `${shown.slice(0, 77)}...`
-  return new OptionsError(`${path}: expected ${expected}, got ${shown}`, { path, expected, received: shown })
 }
 
 /** Bytes that a Variable Byte Integer takes. [MQTT-1.5.5-1] */

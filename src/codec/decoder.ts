@@ -1,19 +1,23 @@
 import { ProtocolError } from '../errors.ts'
-import { decodeAuth } from './auth.ts'
 import { ByteReader } from './byte-reader.ts'
 import { LARGEST_PACKET } from './byte-writer.ts'
-import { decodeConnack } from './connack.ts'
-import { decodeConnect } from './connect.ts'
-import { decodeDisconnect } from './disconnect.ts'
-import { FrameBuffer } from './frame-buffer.ts'
+import { concat, NO_BYTES } from './bytes.ts'
+import { LAYOUTS } from './layouts.ts'
 import type { Packet, ProtocolVersion, PublishFields } from './packet.ts'
-import { mayCome, PacketType, requiredFlags } from './packet-type.ts'
+import {
+  AUTH,
+  CONNECT,
+  FROM_CLIENT,
+  FROM_SERVER,
+  FROM_SERVER_IN_3,
+  PACKET_TYPES,
+  PUBACK,
+  PUBCOMP,
+  PUBLISH,
+  requiredFlags,
+} from './packet-type.ts'
 import { decodePublish, type PublishClass, PublishPacket } from './publish.ts'
 import { decodeAck } from './publish-acks.ts'
-import { decodeSuback } from './suback.ts'
-import { decodeSubscribe } from './subscribe.ts'
-import { decodeUnsuback } from './unsuback.ts'
-import { decodeUnsubscribe } from './unsubscribe.ts'
 
 /** What a decoder returns: as `Packet`, with PUBLISH as an instance of the decoder's class. */
 export type DecodedPacket<P extends PublishPacket = PublishPacket> = Exclude<Packet, PublishFields> | P
@@ -43,48 +47,44 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   maximumPacketSize: number
   readonly #publishClass: PublishClass<P>
   readonly #reader: ByteReader
+  #chunk: Uint8Array = NO_BYTES
+  #position = 0
   /** Chunks not begun. */
-  readonly #queue: Uint8Array[] = []
+  #queue: Uint8Array[] = []
   /** The first of them; `shift` would be quadratic. */
   #queueHead = 0
-  #chunk: Uint8Array = NONE
-  #position = 0
-  /** A packet that spans chunks. */
-  readonly #frame = new FrameBuffer()
+  /** Of a packet that spans chunks. */
+  #pieces: Uint8Array[] = []
+  /** Bytes of it that have not come yet. */
+  #missing = 0
+  #bufferedBytes = 0
   #failure: unknown
   /** A packet has been decoded: it is too late for CONNECT. */
   #begun = false
 
   constructor(options: DecoderOptions<P>) {
-    this.#reader = new ByteReader(options.protocolVersion ?? (options.from === 'server' ? 5 : 0))
-    this.#reader.from = options.from
-    this.maximumPacketSize = options.maximumPacketSize ?? LARGEST_PACKET
+    const { from, protocolVersion = from === 'server' ? 5 : 0, maximumPacketSize = LARGEST_PACKET } = options
+    this.#reader = new ByteReader(protocolVersion, from)
+    this.maximumPacketSize = maximumPacketSize
     // Without the option P is PublishPacket itself.
     this.#publishClass = options.publishClass ?? (PublishPacket as unknown as PublishClass<P>)
   }
 
   /** From the options or the CONNECT; undefined while there was none. */
   get protocolVersion(): ProtocolVersion | undefined {
-    const { version } = this.#reader
-    return version === 0 ? undefined : version
+    return this.#reader.version || undefined
   }
 
   /** Bytes of an unfinished packet, or not decoded yet. */
   get bufferedBytes(): number {
-    let bytes = this.#frame.length + this.#chunk.length - this.#position
-    for (let index = this.#queueHead; index < this.#queue.length; index++) {
-      bytes += this.#queue[index]?.length ?? 0
-    }
-    return bytes
+    return this.#bufferedBytes
   }
 
   /** Takes received bytes; `next` returns what is complete. */
   push(chunk: Uint8Array): void {
-    if (this.#position === this.#chunk.length && this.#queue.length === 0) {
-      this.#chunk = chunk
-      this.#position = 0
-      this.#reader.use(chunk)
-    } else this.#queue.push(chunk)
+    this.#bufferedBytes += chunk.length
+    if (this.#position === this.#chunk.length && this.#queue.length === 0) this.#use(chunk, 0)
+    else this.#queue.push(chunk)
   }
 
   /**
@@ -99,7 +99,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       return this.#next()
     } catch (error) {
       this.#failure = error
-      this.#queue.length = this.#queueHead = 0
+      this.#queue = []
+      this.#pieces = []
       throw error
     }
   }
@@ -112,194 +113,165 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       if (available === 0) {
         const next = this.#takeWaiting()
         // An idle decoder holds no chunk.
-        this.#chunk = next ?? NONE
-        this.#position = 0
-        this.#reader.use(this.#chunk)
+        this.#use(next ?? NO_BYTES, 0)
         if (next === undefined) return undefined
-        continue
-      }
-      if (this.#frame.length === 0) {
-        const size = this.#frameSize(chunk, start, chunk.length)
-        if (size > 0 && size <= available) {
-          this.#position = start + size
-          return this.#decode(chunk, start, start + size)
-        }
-        this.#frame.append(chunk, start, chunk.length, size)
-        this.#position = chunk.length
-        continue
-      }
-      this.#position = this.#continueFrame(chunk, start)
-      if (this.#frame.isComplete) {
-        const bytes = this.#frame.take()
+      } else if (this.#missing > 0) {
+        const end = start + Math.min(this.#missing, available)
+        this.#keep(chunk.subarray(start, end))
+        this.#position = end
+        this.#missing -= end - start
+        if (this.#missing > 0) continue
+        const bytes = concat(this.#pieces)
+        this.#pieces = []
         this.#reader.use(bytes)
         try {
           return this.#decode(bytes, 0, bytes.length)
         } finally {
           this.#reader.use(chunk)
         }
+      } else {
+        const size = this.#frameSize(chunk, start)
+        if (size === 0) {
+          // Not even the header is whole: the few bytes of it are put before what follows.
+          const next = this.#takeWaiting()
+          const rest = chunk.slice(start)
+          this.#use(next === undefined ? rest : concat([rest, next]), 0)
+          if (next === undefined) return undefined
+        } else if (size <= available) {
+          this.#position = start + size
+          return this.#decode(chunk, start, start + size)
+        } else {
+          this.#keep(chunk.subarray(start))
+          this.#position = chunk.length
+          this.#missing = size - available
+        }
       }
     }
+  }
+
+  #use(chunk: Uint8Array, position: number): void {
+    this.#chunk = chunk
+    this.#position = position
+    this.#reader.use(chunk)
   }
 
   #takeWaiting(): Uint8Array | undefined {
     const chunk = this.#queue[this.#queueHead]
-    if (chunk !== undefined) this.#queueHead++
+    if (chunk === undefined) return undefined
+    this.#queueHead++
     if (this.#queueHead === this.#queue.length) this.#queue.length = this.#queueHead = 0
     return chunk
   }
 
-  /** Adds to the frame what belongs to it, byte by byte until its size is known; returns where the rest begins. */
-  #continueFrame(chunk: Uint8Array, start: number): number {
-    const frame = this.#frame
-    let at = start
-    while (frame.size === 0) {
-      if (at === chunk.length) return at
-      frame.append(chunk, at, at + 1, 0)
-      at++
-      const header = frame.header
-      frame.size = this.#frameSize(header, 0, header.length)
+  /**
+   * Keeps a piece of an unfinished packet. Small ones are joined, each with one no larger than itself, so that neither a byte at
+   * a time costs a view for each byte, nor is any byte copied more than a few times.
+   */
+  #keep(piece: Uint8Array): void {
+    const pieces = this.#pieces
+    let whole = piece
+    for (let last = pieces.at(-1); last !== undefined && whole.length < SMALL; last = pieces.at(-1)) {
+      if (last.length > whole.length) break
+      pieces.pop()
+      whole = concat([last, whole])
     }
-    const end = Math.min(chunk.length, at + frame.size - frame.length)
-    frame.append(chunk, at, end, frame.size)
-    return end
+    pieces.push(whole)
   }
 
   /** Bytes of the packet that begins here, from its fixed header; 0 = not all of the header is there. */
-  #frameSize(bytes: Uint8Array, start: number, end: number): number {
-    const first = bytes[start] ?? 0
-    this.#checkFirst(start, first)
+  #frameSize(bytes: Uint8Array, start: number): number {
+    this.#checkFirst(start, bytes[start] ?? 0)
     let length = 0
-    for (let at = start + 1, shift = 0; at < end; at++, shift += 7) {
+    for (let at = start + 1, shift = 0; at < bytes.length; at++, shift += 7) {
       const byte = bytes[at] ?? 0
       length |= (byte & 127) << shift
-      if (byte < 128) {
-        // MQTT 3.1.1 does not ask for the shortest form of a length.
-        if (byte === 0 && shift > 0 && this.#reader.version === 5) {
-          throw this.#headerFault(0x81, 'Remaining Length', '1.5.5-1', 'is not in its shortest form', 1)
-        }
-        const size = at + 1 - start + length
-        if (size > this.maximumPacketSize) {
-          throw this.#headerFault(
-            0x95,
-            'Remaining Length',
-            '3.1.2-24',
-            `makes ${size} bytes, more than ${this.maximumPacketSize},`,
-            1,
-          )
-        }
-        return size
+      // MQTT 3.1.1 does not ask for the shortest form of a length.
+      if (byte > 127 ? shift === 21 : byte === 0 && shift > 0 && this.#reader.version === 5) {
+        throw this.#lengthFault(0x81, '1.5.5-1', 'at most four bytes, in the shortest form')
       }
-      if (shift === 21)
-        throw this.#headerFault(0x81, 'Remaining Length', '1.5.5-1', 'has more than four bytes', 1)
+      if (byte > 127) continue
+      const size = at + 1 - start + length
+      if (size <= this.maximumPacketSize) return size
+      throw this.#lengthFault(0x95, '3.1.2-24', `a packet of at most ${this.maximumPacketSize} bytes`, size)
     }
     return 0
+  }
+
+  #lengthFault(code: number, statement: string, expected: string, value?: number): Error {
+    const reader = this.#reader
+    return reader.fault(code, 'remainingLength', statement, expected, value, reader.start + 1)
   }
 
   /** Packet type, direction and flags. [MQTT 5.0 §2.1] */
   #checkFirst(start: number, first: number): void {
     const reader = this.#reader
+    const { version, from } = reader
     const type = first >> 4
     const flags = first & 15
     reader.start = reader.position = start
     reader.type = type
-    if (type === PacketType.publish) {
-      if ((flags & 6) === 6) throw this.#headerFault(0x81, 'QoS', '3.3.1-4', 'is 3', 0)
-      if ((flags & 14) === 8) throw this.#headerFault(0x81, 'DUP', '3.3.1-2', 'is set at QoS 0', 0)
+    if (type === PUBLISH) {
+      if ((flags & 6) === 6) throw reader.fault(0x81, 'qos', '3.3.1-4', '0, 1 or 2', 3)
+      if ((flags & 14) === 8) throw reader.fault(0x81, 'dup', '3.3.1-2', 'false at QoS 0', true)
     } else {
-      if (type === 0 || (type === PacketType.auth && reader.version < 5)) {
-        throw this.#headerFault(
-          0x81,
-          'Packet Type',
-          reader.version === 5 ? '2.1.2' : '4.8.0-1',
-          `${type} does not exist`,
-          0,
-        )
-      }
       const required = requiredFlags(type)
+      if (type === 0 || (type === AUTH && version < 5)) {
+        throw reader.fault(0x81, 'packetType', '2.1.2', 'one that there is', type)
+      }
       // MQTT 3.1 repeats PUBREL, SUBSCRIBE and UNSUBSCRIBE with DUP.
-      if (flags !== required && !(reader.version === 3 && required === 2 && flags === 10)) {
-        throw this.#headerFault(
-          0x81,
-          'Flags',
-          OWN_FLAGS.includes(type) ? `3.${type}.1-1` : '2.1.3-1',
-          'are reserved and wrong',
-          0,
-        )
+      if (flags !== required && !(version === 3 && required === 2 && flags === 10)) {
+        const statement = OWN_FLAGS.includes(type) ? `3.${type}.1-1` : '2.1.3-1'
+        throw reader.fault(0x81, 'flags', statement, `${required}`, flags)
       }
     }
-    if (
-      !mayCome(reader.from, type) ||
-      (type === PacketType.disconnect && reader.from === 'server' && reader.version !== 5)
-    ) {
-      throw this.#headerFault(
-        0x82,
-        'Packet Type',
-        reader.version === 5 ? '4.13.1' : '4.8.0-1',
-        `may not come from a ${reader.from}`,
-        0,
-      )
+    const mayCome = from === 'client' ? FROM_CLIENT : version === 5 ? FROM_SERVER : FROM_SERVER_IN_3
+    if (((mayCome >> type) & 1) === 0) {
+      throw reader.fault(0x82, 'packetType', '4.13.1', `one from a ${from}`, type)
     }
-    if (type === PacketType.connect ? this.#begun : reader.version === 0) {
-      throw this.#headerFault(
+    if (type === CONNECT ? this.#begun : version === 0) {
+      throw reader.fault(
         0x82,
-        'Packet Type',
+        'packetType',
         this.#begun ? '3.1.0-2' : '3.1.0-1',
-        this.#begun ? 'comes after the first packet' : 'is not CONNECT',
-        0,
+        'CONNECT first, and once',
+        type,
       )
     }
-  }
-
-  #headerFault(code: number, field: string, statement: string, what: string, offset: number): Error {
-    const reader = this.#reader
-    return reader.fault(code, field, statement, what, reader.start + offset)
   }
 
   #decode(bytes: Uint8Array, start: number, end: number): DecodedPacket<P> {
     const reader = this.#reader
+    this.#bufferedBytes -= end - start
+    this.#begun = true
     reader.start = start
     reader.end = end
-    this.#begun = true
     // Past the fixed header: its length has one to four bytes.
     let position = start + 1
     while ((bytes[position++] ?? 0) > 127);
     reader.position = position
     const first = bytes[start] ?? 0
-    switch (first >> 4) {
-      case PacketType.publish:
-        return decodePublish(reader, first, this.#publishClass)
-      case PacketType.puback:
-      case PacketType.pubrec:
-      case PacketType.pubrel:
-      case PacketType.pubcomp:
-        return decodeAck(reader, first)
-      case PacketType.connect:
-        return decodeConnect(reader)
-      case PacketType.connack:
-        return decodeConnack(reader)
-      case PacketType.subscribe:
-        return decodeSubscribe(reader)
-      case PacketType.suback:
-        return decodeSuback(reader)
-      case PacketType.unsubscribe:
-        return decodeUnsubscribe(reader)
-      case PacketType.unsuback:
-        return decodeUnsuback(reader)
-      case PacketType.disconnect:
-        return decodeDisconnect(reader)
-      case PacketType.auth:
-        return decodeAuth(reader)
-      default:
-        reader.finish(first >> 4 === PacketType.pingreq ? '3.12' : '3.13')
-        return { type: first >> 4 === PacketType.pingreq ? 'pingreq' : 'pingresp' }
+    const type = first >> 4
+    if (type === PUBLISH) return decodePublish(reader, first, this.#publishClass)
+    const packet =
+      type >= PUBACK && type <= PUBCOMP
+        ? decodeAck(reader, first)
+        : LAYOUTS[PACKET_TYPES[type] as keyof typeof LAYOUTS](reader, {})
+    if (reader.position < end) {
+      const statement = OWN_LENGTH.includes(type) ? `3.${type}` : '4.13.1'
+      throw reader.fault(0x81, 'remainingLength', statement, 'no more bytes')
     }
+    return packet
   }
 }
 
-const NONE: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
+/** Larger pieces are not copied before the whole packet is there. */
+const SMALL = 1024
 
 /** Packets whose flags have a statement of their own: PUBREL, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT, AUTH. */
 const OWN_FLAGS = [6, 8, 10, 14, 15]
+
+/** Packets that are as long as their section says: CONNACK (of 3.x), PINGREQ, PINGRESP. */
+const OWN_LENGTH = [2, 12, 13]
 
 export interface DecodeOptions {
   /** Who sends the bytes. @default 'server' */

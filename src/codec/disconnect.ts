@@ -1,15 +1,12 @@
-import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
-import type { DisconnectPacket, DisconnectProperties, ProtocolVersion } from './packet.ts'
-import { PacketType } from './packet-type.ts'
-import { PropertyPlace } from './property.ts'
-import { readReason, writeReason } from './reason.ts'
+import { type FieldStream, writePacket } from './field-stream.ts'
+import type { DisconnectPacket, ProtocolVersion } from './packet.ts'
+import { reasonFields } from './reason.ts'
 
-export function decodeDisconnect(reader: ByteReader): DisconnectPacket {
-  const reason = readReason(reader, PropertyPlace.disconnect)
-  const properties = reason.properties as DisconnectProperties | undefined
-  if (reader.from === 'server' && properties?.sessionExpiryInterval !== undefined) {
-    throw reader.fault(0x82, 'Session Expiry Interval', '3.14.2-2', 'comes from a server')
+export function disconnectLayout(stream: FieldStream, given: Partial<DisconnectPacket>): DisconnectPacket {
+  const reason = reasonFields(stream, given)
+  if (stream.from === 'server' && reason.properties?.sessionExpiryInterval !== undefined) {
+    throw stream.fault(0x82, 'properties.sessionExpiryInterval', '3.14.2-2', 'none from a server')
   }
   return { type: 'disconnect', ...reason }
 }
@@ -25,14 +22,5 @@ export function encodeDisconnect(
   version: ProtocolVersion,
   packet: DisconnectPacket,
 ): number {
-  writer.begin(0xe0, 0)
-  writeReason(
-    writer,
-    version,
-    PacketType.disconnect,
-    PropertyPlace.disconnect,
-    packet.reasonCode,
-    packet.properties,
-  )
-  return writer.end(0)
+  return writePacket(writer, version, 0xe0, disconnectLayout, packet)
 }

@@ -1,9 +1,13 @@
 import { encodeAuth } from './auth.ts'
-import { ByteWriter, refusal } from './byte-writer.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { concat } from './bytes.ts'
 import { encodeConnack } from './connack.ts'
 import { encodeConnect } from './connect.ts'
 import { encodeDisconnect } from './disconnect.ts'
+import { type Layout, writePacket } from './field-stream.ts'
+import { LAYOUTS } from './layouts.ts'
 import type { Packet, ProtocolVersion } from './packet.ts'
+import { PACKET_TYPES, requiredFlags } from './packet-type.ts'
 import { encodePingreq, encodePingresp } from './ping.ts'
 import { encodePublish } from './publish.ts'
 import { encodeAck } from './publish-acks.ts'
@@ -36,10 +40,6 @@ export {
  */
 export function encodePacket(writer: ByteWriter, version: ProtocolVersion, packet: Packet): number {
   switch (packet.type) {
-    case 'connect':
-      return encodeConnect(writer, version, packet)
-    case 'connack':
-      return encodeConnack(writer, version, packet)
     case 'publish':
       return encodePublish(writer, version, packet)
     case 'puback':
@@ -47,25 +47,13 @@ export function encodePacket(writer: ByteWriter, version: ProtocolVersion, packe
     case 'pubrel':
     case 'pubcomp':
       return encodeAck(writer, version, packet.type, packet.packetId, packet.reasonCode, packet.properties)
-    case 'subscribe':
-      return encodeSubscribe(writer, version, packet)
-    case 'suback':
-      return encodeSuback(writer, version, packet)
-    case 'unsubscribe':
-      return encodeUnsubscribe(writer, version, packet)
-    case 'unsuback':
-      return encodeUnsuback(writer, version, packet)
-    case 'pingreq':
-      return encodePingreq(writer)
-    case 'pingresp':
-      return encodePingresp(writer)
-    case 'disconnect':
-      return encodeDisconnect(writer, version, packet)
-    case 'auth':
-      return encodeAuth(writer, version, packet)
+    case 'connect':
+      return encodeConnect(writer, version, packet)
     default: {
-      const unknown: never = packet
-      throw refusal('type', 'a packet type', (unknown as { type: unknown }).type)
+      const type = PACKET_TYPES.indexOf(packet.type)
+      if (type < 1) throw writer.fault(0, 'type', '2.1.2', 'a packet type', packet.type)
+      const layout = LAYOUTS[packet.type] as Layout<Packet>
+      return writePacket(writer, version, (type << 4) | requiredFlags(type), layout, packet)
     }
   }
 }
@@ -89,12 +77,7 @@ export function encode(packet: Packet, options: EncodeOptions = {}): Uint8Array 
   const writer = new ByteWriter(options.from)
   writer.maximumPacketSize = options.maximumPacketSize ?? writer.maximumPacketSize
   const size = encodePacket(writer, version, packet)
-  if (size === 0) throw refusal('packet', `at most ${writer.maximumPacketSize} bytes`, packet.type)
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of writer.take()) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
+  if (size === 0)
+    throw writer.fault(0, 'packet', '3.1.2-24', `${writer.maximumPacketSize} bytes at most`, packet.type)
+  return concat(writer.take())
 }

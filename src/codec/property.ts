@@ -1,113 +1,134 @@
-/** Packets (one bit each) that properties are told apart by; the will counts as one. [MQTT 5.0 §2.2.2.2, table 2-4] */
-export const PropertyPlace = {
-  connect: 1,
-  will: 2,
-  connack: 4,
-  publish: 8,
-  /** PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK. */
-  ack: 16,
-  subscribe: 32,
-  unsubscribe: 64,
-  disconnect: 128,
-  auth: 256,
-} as const
-
-/** How a value is written, and what it may be. */
-export const Kind = {
-  /** A byte that is 0 or 1, given as that number. */
-  bit: 0,
-  /** The same, given as a boolean. */
-  flag: 1,
-  u16: 2,
-  /** Not 0. */
-  count16: 3,
-  u32: 4,
-  count32: 5,
-  string: 6,
-  topic: 7,
-  binary: 8,
-  subscriptionIdentifier: 9,
-  userProperty: 10,
-} as const
-export type Kind = (typeof Kind)[keyof typeof Kind]
+import { type FieldStream, topicField } from './field-stream.ts'
+import { CONNECT } from './packet-type.ts'
 
 export interface Property {
   readonly id: number
+  /** `f`lag, `1` = a number that is 0 or 1, `2` and `4` bytes of one, `v`ariable Byte Integer, `s`tring, `t`opic, `b`inary, `p`air of strings. */
+  readonly kind: string
+  /** The least value of a number. */
+  readonly least: number
   readonly name: string
-  /** The name as the specification writes it. */
-  readonly field: string
-  readonly kind: Kind
-  /** Packets it may stand in. */
+  readonly path: string
+  /** Packets it may stand in: bit n = type n, bit 0 = Will. */
   readonly places: number
+  /** May be given more than once: its value is a list. */
+  readonly many: boolean
   /** In a set of those already seen. */
   readonly bit: number
   /** The statement that a bad string breaks, where the property has one of its own. */
   readonly utf8: string | undefined
 }
 
-/** [MQTT 5.0 §2.2.2.2, table 2-4]; the places are sums of `PropertyPlace`. */
-const rows: readonly (readonly [id: number, name: string, kind: Kind, places: number, utf8?: string])[] = [
-  [0x01, 'payloadFormatIndicator', Kind.bit, 10],
-  [0x02, 'messageExpiryInterval', Kind.u32, 10],
-  [0x03, 'contentType', Kind.string, 10, '3.3.2-19'],
-  [0x08, 'responseTopic', Kind.topic, 10, '3.3.2-13'],
-  [0x09, 'correlationData', Kind.binary, 10],
-  [0x0b, 'subscriptionIdentifier', Kind.subscriptionIdentifier, 40],
-  [0x11, 'sessionExpiryInterval', Kind.u32, 133],
-  [0x12, 'assignedClientIdentifier', Kind.string, 4],
-  [0x13, 'serverKeepAlive', Kind.u16, 4],
-  [0x15, 'authenticationMethod', Kind.string, 261],
-  [0x16, 'authenticationData', Kind.binary, 261],
-  [0x17, 'requestProblemInformation', Kind.flag, 1],
-  [0x18, 'willDelayInterval', Kind.u32, 2],
-  [0x19, 'requestResponseInformation', Kind.flag, 1],
-  [0x1a, 'responseInformation', Kind.string, 4],
-  [0x1c, 'serverReference', Kind.string, 132],
-  [0x1f, 'reasonString', Kind.string, 404],
-  [0x21, 'receiveMaximum', Kind.count16, 5],
-  [0x22, 'topicAliasMaximum', Kind.u16, 5],
-  [0x23, 'topicAlias', Kind.count16, 8],
-  [0x24, 'maximumQoS', Kind.bit, 4],
-  [0x25, 'retainAvailable', Kind.flag, 4],
-  [0x26, 'userProperties', Kind.userProperty, 511, '1.5.7-1'],
-  [0x27, 'maximumPacketSize', Kind.count32, 5],
-  [0x28, 'wildcardSubscriptionAvailable', Kind.flag, 4],
-  [0x29, 'subscriptionIdentifiersAvailable', Kind.flag, 4],
-  [0x2a, 'sharedSubscriptionAvailable', Kind.flag, 4],
-]
+/** The Will as a place for properties; other places are packet types. */
+export const WILL = 0
 
 /** Their numbers, where code speaks of one. */
-export const TOPIC_ALIAS = 0x23
 export const MESSAGE_EXPIRY_INTERVAL = 0x02
-export const SUBSCRIPTION_IDENTIFIER = 0x0b
+export const TOPIC_ALIAS = 0x23
 export const USER_PROPERTY = 0x26
 /** Broken by a User Property that is not UTF-8. */
 export const USER_PROPERTY_UTF8 = '1.5.7-1'
 
-const properties: readonly Property[] = /* @__PURE__ */ rows.map(([id, name, kind, places, utf8], index) => ({
-  id,
-  name,
-  field: fieldName(name),
-  kind,
-  places,
-  bit: 1 << index,
-  utf8,
-}))
+/** Identifier, kind (`+` = not 0, `*` = may be repeated), name, places (hexadecimal), statement. [MQTT 5.0 §2.2.2.2, table 2-4] */
+const TABLE = `01 1 payloadFormatIndicator 9
+02 4 messageExpiryInterval 9
+03 s contentType 9 3.3.2-19
+08 t responseTopic 9 3.3.2-13
+09 b correlationData 9
+0b v+ subscriptionIdentifier 100
+0b v+* subscriptionIdentifiers 8
+11 4 sessionExpiryInterval 4006
+12 s assignedClientIdentifier 4
+13 2 serverKeepAlive 4
+15 s authenticationMethod 8006
+16 b authenticationData 8006
+17 f requestProblemInformation 2
+18 4 willDelayInterval 1
+19 f requestResponseInformation 2
+1a s responseInformation 4
+1c s serverReference 4004
+1f s reasonString caf4
+21 2+ receiveMaximum 6
+22 2 topicAliasMaximum 6
+23 2+ topicAlias 8
+24 1 maximumQoS 4
+25 f retainAvailable 4
+26 p* userProperties cfff 1.5.7-1
+27 4+ maximumPacketSize 6
+28 f wildcardSubscriptionAvailable 4
+29 f subscriptionIdentifiersAvailable 4
+2a f sharedSubscriptionAvailable 4`
 
-/** By identifier: a list, with gaps, as the fastest thing to look up a small number in. */
-export const propertyById: readonly (Property | undefined)[] = /* @__PURE__ */ Array.from(
-  { length: 0x2b },
-  (_, id) => properties.find((property) => property.id === id),
-)
+const properties: readonly Property[] = /* @__PURE__ */ TABLE.split('\n').map((row, index) => {
+  const [id = '', kind = '', name = '', places = '', utf8] = row.split(' ')
+  return {
+    id: Number.parseInt(id, 16),
+    kind: kind.charAt(0),
+    least: kind[1] === '+' ? 1 : 0,
+    name,
+    path: `properties.${name}`,
+    places: Number.parseInt(places, 16),
+    many: kind.endsWith('*'),
+    bit: 1 << index,
+    utf8,
+  }
+})
 
 export const propertyByName: ReadonlyMap<string, Property> = /* @__PURE__ */ new Map(
   properties.map((property) => [property.name, property]),
 )
 
-/** `receiveMaximum` as the specification writes it: `Receive Maximum`. */
-function fieldName(name: string): string {
-  return name
-    .replace(/^[a-z]/, (letter) => letter.toUpperCase())
-    .replace(/([a-z])([A-Z])/g, '$1 $2')
-    .replace('Qo S', 'QoS')
+/** By place and identifier: lists, with gaps, as the fastest thing to look up a small number in. */
+export const propertiesOfPlace: readonly (readonly (Property | undefined)[])[] = /* @__PURE__ */ Array.from(
+  { length: 16 },
+  (_, place) =>
+    Array.from({ length: 0x2b }, (_, id) =>
+      properties.find((property) => property.id === id && (property.places >> place) & 1),
+    ),
+)
+
+/** What a value breaks which does not fit into the properties. */
+export const WITHIN = '2.2.2'
+
+/** The value of a property, without its identifier; User Properties, of which there may be many, are left to their own loops. */
+export function propertyField(stream: FieldStream, property: Property, given: unknown): unknown {
+  const { id, kind, path, least, utf8 } = property
+  switch (kind) {
+    case 's':
+      return stream.string(given as string, path, WITHIN, undefined, utf8)
+    case 't':
+      return topicField(stream, given as string, path, WITHIN, '3.3.2-14', utf8)
+    case 'b':
+      return stream.binary(given as Uint8Array, path, WITHIN)
+  }
+  const at = stream.position
+  const isFlag = kind === 'f'
+  if (isFlag && !stream.reads && typeof given !== 'boolean') {
+    throw stream.fault(0, path, WITHIN, 'a boolean', given)
+  }
+  const number =
+    kind === 'v'
+      ? stream.vbi(given as number, path, WITHIN)
+      : stream.uint(
+          isFlag ? 1 : (Number(kind) as 1 | 2 | 4),
+          isFlag ? Number(given) : (given as number),
+          path,
+          WITHIN,
+        )
+  if (number < least || (number > 1 && (isFlag || kind === '1'))) {
+    const [code, statement] = id === TOPIC_ALIAS ? [0x94, '3.3.2-8'] : [0x82, `3.${stream.type}.2`]
+    throw stream.fault(code, path, statement, least > 0 ? 'at least 1' : '0 or 1', number, at)
+  }
+  return isFlag ? number === 1 : number
+}
+
+/** Authentication Data needs a method. [MQTT-4.12.0-6] [MQTT 5.0 §3.1.2.11.10] */
+export function checkAuthentication(
+  stream: FieldStream,
+  properties: { readonly [name: string]: unknown },
+): void {
+  if (properties['authenticationData'] !== undefined && properties['authenticationMethod'] === undefined) {
+    const statement = stream.type === CONNECT ? '3.1.2' : '4.12.0-6'
+    throw stream.fault(0x82, 'properties.authenticationMethod', statement, 'one for the Authentication Data')
+  }
 }

@@ -1,15 +1,16 @@
 import { ByteReader } from './byte-reader.ts'
-import { ByteWriter, refusal } from './byte-writer.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { checkQoS, packetIdField } from './field-stream.ts'
 import type { ProtocolVersion, PublishContent, PublishProperties, QoS } from './packet.ts'
-import { PropertyPlace } from './property.ts'
+import { PUBLISH } from './packet-type.ts'
 import { readProperties } from './property-reader.ts'
-import { integer, writeProperties } from './property-writer.ts'
+import { writeProperties } from './property-writer.ts'
 
 const NO_BYTES: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 const NO_PROPERTIES: PublishProperties = /* @__PURE__ */ Object.freeze({})
 
 /** Reads properties when they are asked for; they have been checked already, so that it cannot fail. */
-const lateReader: ByteReader = /* @__PURE__ */ new ByteReader(5)
+const lateReader: ByteReader = /* @__PURE__ */ new ByteReader(5, 'server')
 
 /**
  * A received PUBLISH. `payload` and `properties` are views of the received chunk: they cost nothing, and keep the
@@ -68,8 +69,8 @@ export class PublishPacket {
       lateReader.use(this.#bytes)
       lateReader.position = this.#propertiesAt
       lateReader.end = this.#bytes.length
-      readProperties(lateReader, PropertyPlace.publish, target)
-      lateReader.release()
+      readProperties(lateReader, PUBLISH, target)
+      lateReader.use(NO_BYTES)
       properties = target as PublishProperties
       this.#properties = properties
     }
@@ -95,43 +96,34 @@ export type PublishClass<P extends PublishPacket> = new (
   ...args: ConstructorParameters<typeof PublishPacket>
 ) => P
 
-const eager: { topicAlias: number; subscriptionIdentifiers: number[] | undefined } = {
-  topicAlias: 0,
-  subscriptionIdentifiers: undefined,
-}
-
 export function decodePublish<P extends PublishPacket>(
   reader: ByteReader,
   first: number,
   publishClass: PublishClass<P>,
 ): P {
   const topicAt = reader.position
-  const topic = reader.string('Topic Name', '3.3.2-1', undefined, '3.3.2-2')
-  let packetId = 0
-  if ((first & 6) !== 0) {
-    packetId = reader.u16('Packet Identifier', '2.2.1-4')
-    if (packetId === 0) throw reader.fault(0x82, 'Packet Identifier', '2.2.1-4', 'is 0', reader.position - 2)
-  }
+  const topic = reader.string(undefined, 'topic', '3.3.2-1', '3.3.2-2')
+  const packetId = (first & 6) === 0 ? 0 : packetIdField(reader, undefined, '2.2.1-4')
   let propertiesAt = -1
-  eager.topicAlias = 0
-  eager.subscriptionIdentifiers = undefined
+  reader.topicAlias = 0
+  reader.subscriptionIdentifiers = undefined
   if (reader.version === 5) {
     propertiesAt = reader.position
     if (reader.bytes[propertiesAt] === 0 && propertiesAt < reader.end) {
       reader.position++
       propertiesAt = -1
-    } else readProperties(reader, PropertyPlace.publish, undefined, eager)
+    } else readProperties(reader, PUBLISH)
   }
-  if (topic === '' && eager.topicAlias === 0) {
-    throw reader.fault(0x82, 'Topic Name', '4.7.3-1', 'is empty', topicAt)
+  if (topic === '' && reader.topicAlias === 0) {
+    throw reader.fault(0x82, 'topic', '4.7.3-1', 'at least one character', topic, topicAt)
   }
   return new publishClass(
     topic,
     reader.view(reader.position, reader.end),
     first,
     packetId,
-    eager.topicAlias,
-    eager.subscriptionIdentifiers,
+    reader.topicAlias,
+    reader.subscriptionIdentifiers,
     reader.bytes,
     propertiesAt,
   )
@@ -198,9 +190,9 @@ function writePublish(
   messageExpiryInterval: number,
 ): number {
   const { topic, payload, qos, properties } = content
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw refusal('qos', '0, 1 or 2 [MQTT-3.3.1-4]', qos)
-  if (qos === 0 && content.dup) throw refusal('dup', 'false at QoS 0 [MQTT-3.3.1-2]', true)
-  if (!(payload instanceof Uint8Array)) throw refusal('payload', 'a Uint8Array', payload)
+  checkQoS(writer, qos, 'qos', '3.3.1-4')
+  if (qos === 0 && content.dup) throw writer.fault(0, 'dup', '3.3.1-2', 'false at QoS 0', true)
+  if (!(payload instanceof Uint8Array)) throw writer.fault(0, 'payload', '3.3.3', 'a Uint8Array', payload)
   const estimate = topic.length + payload.length + 4
   writer.begin(
     0x30 | (content.dup ? 8 : 0) | (qos << 1) | (content.retain ? 1 : 0),
@@ -209,16 +201,14 @@ function writePublish(
   )
   if (omitTopic || topic === '') {
     if (version !== 5 || (topicAlias === 0 && properties?.topicAlias === undefined)) {
-      throw refusal('topic', 'a Topic Name of at least one character [MQTT-4.7.3-1]', topic)
+      throw writer.fault(0, 'topic', '4.7.3-1', 'at least one character', topic)
     }
-    writer.u16(0)
-  } else writer.string(topic, 'topic', true)
-  if (qos > 0) {
-    writer.u16(integer(packetId, 'packetId', 1, 65_535))
-  }
+    writer.string('', 'topic')
+  } else writer.string(topic, 'topic', '', '3.3.2-2')
+  if (qos > 0) packetIdField(writer, packetId, '2.2.1-4')
   if (version === 5) {
     if (properties === undefined && topicAlias === 0 && messageExpiryInterval < 0) writer.u8(0)
-    else writeProperties(writer, PropertyPlace.publish, properties, topicAlias, messageExpiryInterval)
+    else writeProperties(writer, PUBLISH, properties, topicAlias, messageExpiryInterval)
   }
   return estimate
 }

@@ -1,59 +1,50 @@
-import { PacketType } from './packet-type.ts'
+import {
+  AUTH,
+  CONNACK,
+  DISCONNECT,
+  PUBACK,
+  PUBCOMP,
+  PUBREC,
+  PUBREL,
+  SUBACK,
+  UNSUBACK,
+} from './packet-type.ts'
 
-type Sender = 'server' | 'client'
+const RECEIVED = '00 10 80 83 87 90 91 97 99'
+const RELEASED = '00 92'
 
-/** What a DISCONNECT of either side may say. */
-const DISCONNECT = [0x00, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99]
-const RECEIVED = [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]
-const RELEASED = [0x00, 0x92]
-
-/** Reason codes that each packet may carry. [MQTT 5.0 §2.4, table 2-6] */
-const LEGAL: Readonly<Record<number, readonly number[]>> = {
+/** Reason codes that each packet may carry, in hexadecimal. [MQTT 5.0 §2.4, table 2-6] */
+const LEGAL: Readonly<Record<number, string>> = {
   // [MQTT-3.2.2-8]
-  [PacketType.connack]: [
-    0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99,
-    0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
-  ],
+  [CONNACK]: '00 80 81 82 83 84 85 86 87 88 89 8a 8c 90 95 97 99 9a 9b 9c 9d 9f',
   // [MQTT-3.4.2-1] [MQTT-3.5.2-1]
-  [PacketType.puback]: RECEIVED,
-  [PacketType.pubrec]: RECEIVED,
+  [PUBACK]: RECEIVED,
+  [PUBREC]: RECEIVED,
   // [MQTT-3.6.2-1] [MQTT-3.7.2-1]
-  [PacketType.pubrel]: RELEASED,
-  [PacketType.pubcomp]: RELEASED,
+  [PUBREL]: RELEASED,
+  [PUBCOMP]: RELEASED,
   // [MQTT-3.9.3-2]
-  [PacketType.suback]: [0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2],
+  [SUBACK]: '00 01 02 80 83 87 8f 91 97 9e a1 a2',
   // [MQTT-3.11.3-2]
-  [PacketType.unsuback]: [0x00, 0x11, 0x80, 0x83, 0x87, 0x8f, 0x91],
+  [UNSUBACK]: '00 11 80 83 87 8f 91',
+  // [MQTT-3.14.2-1]
+  [DISCONNECT]: '00 80 81 82 83 90 93 94 95 96 97 98 99',
+  // [MQTT-3.15.2-1]
+  [AUTH]: '18',
 }
 
-/** [MQTT-3.14.2-1]; 0x8C stands in table 2-6 but not in 3.14.2.1: accepted. 0x04 is the client's alone. */
-const DISCONNECT_OF_SERVER = [
-  0x87, 0x89, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
-]
+/** What only one side may say. 0x8C stands in table 2-6 but not in 3.14.2.1: accepted. */
+const LEGAL_FROM: Readonly<Record<string, string>> = {
+  [`server${DISCONNECT}`]: '87 89 8b 8c 8d 8e 8f 9a 9b 9c 9d 9e 9f a0 a1 a2',
+  [`client${DISCONNECT}`]: '04',
+  [`server${AUTH}`]: '00',
+  [`client${AUTH}`]: '19',
+}
 
-/** [MQTT-3.15.2-1]: only a server reports success, only a client asks for re-authentication. */
-const AUTH_OF = { server: [0x00, 0x18], client: [0x18, 0x19] }
-
-/**
- * Whether a packet of this type may carry the reason code.
- *
- * @param from - who sends it; absent = either side
- */
-export function isReasonCode(type: number, code: number, from?: Sender): boolean {
-  if (type === PacketType.disconnect) {
-    return (
-      DISCONNECT.includes(code) ||
-      (from !== 'server' && code === 0x04) ||
-      (from !== 'client' && DISCONNECT_OF_SERVER.includes(code))
-    )
-  }
-  if (type === PacketType.auth) {
-    return (
-      (from !== 'client' && AUTH_OF.server.includes(code)) ||
-      (from !== 'server' && AUTH_OF.client.includes(code))
-    )
-  }
-  return LEGAL[type]?.includes(code) === true
+/** Whether a packet of this type may carry the reason code when it comes from that side. */
+export function isReasonCode(type: number, code: number, from: 'server' | 'client'): boolean {
+  const digits = code.toString(16).padStart(2, '0')
+  return `${LEGAL[type] ?? ''} ${LEGAL_FROM[from + type] ?? ''}`.includes(digits)
 }
 
 /** MQTT 3.x CONNACK return codes 1..5 in their order, as MQTT 5 reason codes. [MQTT 3.1.1 §3.2.2.3] */

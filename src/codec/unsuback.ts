@@ -1,22 +1,18 @@
-import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
+import { type FieldStream, listField, packetIdField, withProperties, writePacket } from './field-stream.ts'
 import type { ProtocolVersion, UnsubackPacket } from './packet.ts'
-import { PacketType } from './packet-type.ts'
-import { PropertyPlace } from './property.ts'
-import { readProperties } from './property-reader.ts'
-import { readPacketId, writePacketId } from './publish-acks.ts'
-import { readCodes, writeCodes } from './suback.ts'
+import { reasonCodeField } from './reason.ts'
 
-export function decodeUnsuback(reader: ByteReader): UnsubackPacket {
-  const packetId = readPacketId(reader, '3.10.4-5')
-  if (reader.version !== 5) {
-    reader.finish()
-    return { type: 'unsuback', packetId, reasonCodes: [] }
-  }
-  const properties = {}
-  const some = readProperties(reader, PropertyPlace.ack, properties)
-  const reasonCodes = readCodes(reader, '3.11.3-2', '3.11.3-2')
-  return { type: 'unsuback', packetId, reasonCodes, ...(some && { properties }) }
+export function unsubackLayout(stream: FieldStream, given: Partial<UnsubackPacket>): UnsubackPacket {
+  const packetId = packetIdField(stream, given.packetId, '3.10.4-5')
+  if (stream.version !== 5) return { type: 'unsuback', packetId, reasonCodes: [] }
+  const properties = stream.properties(given.properties)
+  const reasonCodes = listField(stream, given.reasonCodes, 'reasonCodes', '3.11.3-2', codeField)
+  return withProperties({ type: 'unsuback', packetId, reasonCodes }, properties)
+}
+
+function codeField(stream: FieldStream, value: number | undefined): number {
+  return reasonCodeField(stream, value, 'reasonCodes')
 }
 
 /**
@@ -26,8 +22,5 @@ export function decodeUnsuback(reader: ByteReader): UnsubackPacket {
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
 export function encodeUnsuback(writer: ByteWriter, version: ProtocolVersion, packet: UnsubackPacket): number {
-  if (version === 5) return writeCodes(writer, version, PacketType.unsuback, packet)
-  writer.begin(0xb0, 2)
-  writePacketId(writer, packet.packetId)
-  return writer.end(2)
+  return writePacket(writer, version, 0xb0, unsubackLayout, packet)
 }

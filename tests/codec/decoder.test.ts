@@ -97,26 +97,26 @@ describe('PacketDecoder', () => {
   })
 
   test.each([
-    ['the reserved bit', '100c00044d5154540503000000000000', '3.1.2-3'],
-    ['Will QoS without Will', '100c00044d515454040a00000000', '3.1.2-11'],
-    ['Will Retain without Will', '100c00044d515454042200000000', '3.1.2-13'],
-    ['Will QoS 3', '100c00044d515454041e00000000', '3.1.2-14'],
-    ['a password without a user name', '100c00044d515454044200000000', '3.1.2-22'],
-  ])('CONNECT with %s', (_, hex, statement) => {
+    ['the reserved bit', '100c00044d5154540503000000000000', 'Connect Flags', '3.1.2-3'],
+    ['Will QoS without Will', '100c00044d515454040a00000000', 'Connect Flags', '3.1.2-11'],
+    ['Will Retain without Will', '100c00044d515454042200000000', 'Connect Flags', '3.1.2-13'],
+    ['Will QoS 3', '100c00044d515454041e00000000', 'Will QoS', '3.1.2-14'],
+    ['a password without a user name', '100c00044d515454044200000000', 'Password', '3.1.2-22'],
+  ])('CONNECT with %s', (_, hex, field, statement) => {
     const bytes = fromHex(hex)
     bytes[1] = bytes.length - 2
     const decoder = new PacketDecoder({ from: 'client' })
     decoder.push(bytes)
     expect(failure(() => decoder.next())).toMatchObject({
       packet: 'CONNECT',
-      field: 'Connect Flags',
+      field,
       statement: `MQTT-${statement}`,
       offset: 9,
     })
   })
 
   test.each([
-    ['no filters', '82020001', 0x81, 4],
+    ['no filters', '82020001', 0x82, 4],
     ['QoS 3', '8206000100016103', 0x82, 4],
     ['reserved bits in 3.1.1', '8206000100016104', 0x81, 4],
     ['reserved bits in 5.0', '820700010000016180', 0x81, 5],

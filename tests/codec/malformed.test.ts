@@ -98,7 +98,7 @@ describe('malformed.tsv', () => {
       // The table may name a subsection where the decoder names the section.
       const named = statements.map((one) => (one.startsWith(`${error.statement}.`) ? error.statement : one))
       expect([...named, OTHER_STATEMENT[row.id]]).toContain(error.statement)
-      expect(error.message).toContain(`[${error.statement}]`)
+      expect(error.message).toContain(`${error.statement}]`)
       const { packet, field, offset, statement, reasonCode } = error
       expect(bytewise).toMatchObject({ packet, field, offset, statement, reasonCode })
     })
