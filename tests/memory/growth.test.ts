@@ -12,6 +12,16 @@ const rounds = Number(process.env['MEMORY_ROUNDS'] ?? '1')
 /** Compiled code, caches and the noise of the collector; a hundred bytes per message would be a hundred times as much. */
 const NOISE_BYTES = 3_000_000
 
+/** Runs one of the programs beside this file; it prints what it found as JSON. */
+async function measured<T>(program: string, kind: string, times: number): Promise<T> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--expose-gc', '--import', 'tsx', `tests/memory/${program}.ts`, kind, String(times)],
+    { cwd: root, env: { ...process.env, TSX_TSCONFIG_PATH: 'tests/tsconfig.json' } },
+  )
+  return JSON.parse(stdout) as T
+}
+
 test.each([
   ['publish', 'publications', 1_000_000 * rounds],
   ['receive', 'received messages', 1_000_000 * rounds],
@@ -20,13 +30,38 @@ test.each([
 ])(
   '%s: the heap does not grow with the number of %s',
   async (kind, _what, times) => {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--expose-gc', '--import', 'tsx', 'tests/memory/growth-program.ts', kind, String(times)],
-      { cwd: root, env: { ...process.env, TSX_TSCONFIG_PATH: 'tests/tsconfig.json' } },
+    const { before, after } = await measured<{ readonly before: number; readonly after: number }>(
+      'growth-program',
+      kind,
+      times,
     )
-    const { before, after } = JSON.parse(stdout) as { readonly before: number; readonly after: number }
     expect(after - before).toBeLessThan(NOISE_BYTES)
   },
   180_000 * rounds,
+)
+
+interface Left {
+  readonly heap: number
+  readonly resources: readonly string[]
+  readonly listeners: number
+}
+
+test.each([
+  ['tcp', 'lives over TCP, ended by disconnect()'],
+  ['ws', 'lives over WebSocket, ended by disconnect()'],
+  ['close', 'lives over TCP, ended by close()'],
+  ['abort', 'attempts that were given up at any point'],
+])(
+  '%s: a thousand %s leave no socket, timer, listener or memory behind',
+  async (kind) => {
+    const { before, after } = await measured<{ readonly before: Left; readonly after: Left }>(
+      'lives-program',
+      kind,
+      1000 * rounds,
+    )
+    expect(after.resources.toSorted()).toEqual(before.resources.toSorted())
+    expect(after.listeners).toBe(before.listeners)
+    expect(after.heap - before.heap).toBeLessThan(NOISE_BYTES)
+  },
+  120_000 * rounds,
 )
