@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Mosquitto } from '../support/brokers.ts'
@@ -151,6 +152,57 @@ describeChromium('in Chromium, against Mosquitto over WebSocket', () => {
     expect(await page.evaluate('globalThis.back')).toBe('connected')
     expect(proxy.connections).toBe(2)
     await page.evaluate('globalThis.client.close()')
+  })
+
+  test('a tab that is stopped with a ping under way finds its connection alive afterwards', async () => {
+    // The answer to the ping is on its way when the page stops, and lies unread behind the timer that judges it.
+    await using proxy = await ChaosProxy.start(broker.port('ws'), 1, () => ({ delayMs: 150 }))
+    const pinged = new Promise<void>((resolve) => void page.exposeFunction('pinged', resolve))
+    await page.evaluate(async (url) => {
+      const scope = globalThis as unknown as {
+        client: InstanceType<typeof api.mqtt.Client>
+        longestStop: number
+        pinged(): Promise<void>
+      }
+      scope.client = new api.mqtt.Client(url, { clientId: 'page-stopped', keepAlive: 2 })
+      scope.client.on('packetsend', ({ type }) => type === 'pingreq' && void scope.pinged())
+      await scope.client.connect()
+      scope.longestStop = 0
+      let last = performance.now()
+      setInterval(() => {
+        scope.longestStop = Math.max(scope.longestStop, performance.now() - last)
+        last = performance.now()
+      }, 10)
+    }, `ws://localhost:${proxy.port}`)
+    await pinged
+    const devtools = await page.context().newCDPSession(page)
+    // Headless pages are never hidden, so that Chromium does not freeze them; to stop their scripts comes to the same.
+    await devtools.send('Debugger.enable')
+    await devtools.send('Debugger.pause')
+    // Past the time by which the answer is due, a second after the ping, and before the server gives up, three after it.
+    await delay(2_000)
+    await devtools.send('Debugger.resume')
+    await devtools.send('Debugger.disable')
+    const result = await page.evaluate(async () => {
+      const scope = globalThis as unknown as {
+        client: InstanceType<typeof api.mqtt.Client>
+        longestStop: number
+      }
+      const { client } = scope
+      // Two more rounds of the keep-alive, now that timers run again.
+      for (let round = 0; round < 2; round++) {
+        await new Promise<void>((resolve) => {
+          client.on('packetreceive', ({ type }) => type === 'pingresp' && resolve())
+        })
+      }
+      await client.publish('page/stopped', 'x', { qos: 1 }).acked
+      const { connections } = client.stats
+      await client.disconnect()
+      return { connections, longestStop: scope.longestStop, lastError: client.lastError?.message }
+    })
+    expect(result).toMatchObject({ connections: 1, lastError: undefined })
+    expect(result.longestStop).toBeGreaterThan(1_500)
+    expect(proxy.connections).toBe(1)
   })
 
   test('what a browser can not do is one clear error', async () => {

@@ -109,6 +109,18 @@ describe('the packed package', () => {
     expect(await node('c.cjs', source)).toBe('true ECONNREFUSED')
   })
 
+  test('a SOCKS proxy without the package for it is one clear error that says what to install', async () => {
+    expect(existsSync(join(consumer, 'node_modules/socks'))).toBe(false)
+    const source = `
+      import { Client, OptionsError } from 'mqtt-await'
+      const client = new Client('mqtt://127.0.0.1:1883', { proxy: 'socks5://user:geheim@127.0.0.1:1080' })
+      client.connect().catch((error) => console.log(error instanceof OptionsError, error.path, error.message))`
+    const output = await node('d.mjs', source)
+    expect(output).toBe(
+      'true proxy proxy: SOCKS proxies need the package "socks", which is not installed: npm install socks',
+    )
+  })
+
   const program = `
     const client: Client = new Client('mqtt://localhost', { protocolVersion: 5 })
     export async function main(): Promise<void> {
