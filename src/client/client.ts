@@ -16,12 +16,10 @@ import { checkTopicName } from '../topic/topic-name.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
 import {
-  isHandlerTraced,
   isPublishTraced,
   packetReceiveChannel,
   packetSendChannel,
   traceConnect,
-  traceHandler,
   tracePublish,
 } from './diagnostics.ts'
 import { Driver, type DriverOwner } from './driver.ts'
@@ -412,7 +410,11 @@ export class Client implements AsyncDisposable {
     options?: HandleOptions<never>,
   ): unknown {
     this.#checkOpen()
-    return this.#router.handle<AnyMessage>(toSource(source), traced(handler), options as HandleOptions)
+    return this.#router.handle<AnyMessage>(
+      toSource(source),
+      handler as MessageHandler<AnyMessage>,
+      options as HandleOptions,
+    )
   }
 
   /**
@@ -804,18 +806,6 @@ export class Client implements AsyncDisposable {
         : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
     this.#driver.refuse(publication, error)
     return false
-  }
-}
-
-/** Each call of a handler as seen by `tracing:mqtt:handler`. */
-function traced(handler: MessageHandler<never>): MessageHandler<AnyMessage> {
-  const call = handler as MessageHandler<AnyMessage>
-  return (message, context) => {
-    if (!isHandlerTraced()) return call(message, context)
-    return traceHandler(async () => call(message, context), {
-      topic: message.topic,
-      attempt: context.attempt,
-    })
   }
 }
 

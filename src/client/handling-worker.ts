@@ -2,39 +2,56 @@ import PQueue from 'p-queue'
 import { MqttError } from '../errors.ts'
 import type { Timer } from './clock.ts'
 import { deadLetterOptions } from './dead-letter.ts'
-import type { FailureVerdict, HandleOptions, MessageHandler } from './handling.ts'
+import { isHandlerTraced, traceHandler } from './diagnostics.ts'
+import type { FailureVerdict, HandleOptions, HandlerContext, MessageHandler } from './handling.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage } from './message.ts'
 import { type ResolvedRetry, resolveRetry, retryDelay } from './retry.ts'
-import type { Subscription } from './subscription.ts'
+import type { Verdict } from './schema.ts'
+import type { MessageSink, Subscription } from './subscription.ts'
 
 /** Messages of a topic that wait for the one before them, for each message that may run. */
 const LANE_DEPTH = 64
+/** Messages that were waiting are handled so many at a time: the network has its turn in between. */
+const SLICE = 256
 
 /**
- * Runs a handler for each message of a subscription, through a queue of bounded concurrency. What was taken from
- * the subscription is handled to the end; what is not taken yet waits there, unacknowledged, which is the back-pressure.
+ * Runs a handler for each message of a subscription. What was taken from the subscription is handled to the end; what is not
+ * taken yet waits there, unacknowledged, which is the back-pressure.
+ *
+ * The handler is called as the message arrives while fewer than `concurrency` run, and one that returns no promise is done
+ * with it when it returns: nothing is made per message. Where more is taken than may run (messages of many topics, each in
+ * its order), a queue of bounded concurrency holds the topics that wait for their turn.
  */
-export class HandlingWorker<M extends AnyMessage> {
+export class HandlingWorker<M extends AnyMessage> implements MessageSink {
   readonly #host: ClientHost
   readonly #subscription: Subscription<M>
   readonly #handler: MessageHandler<M>
   readonly #options: HandleOptions<M>
   readonly #retry: ResolvedRetry
-  readonly #queue: PQueue
-  readonly #abort = new AbortController()
-  /** Topics that are being worked on, with what waits for them. */
-  readonly #lanes = new Map<string, M[]>()
+  readonly #concurrency: number
   readonly #limit: number
+  readonly #firstAttempt: Attempt
+  /** Topics that are being worked on, with what waits for them. Only `ordered: 'topic'` has them. */
+  readonly #lanes: Map<string, M[]> | undefined
+  /** What runs of those topics, and what waits. Made when the first handler returns a promise. */
+  #queue: PQueue | undefined = undefined
+  #abort: AbortController | undefined = undefined
   /** Taken and not finished. */
   #taken = 0
   #finished = 0
   #failed = 0
+  /** Takes no more. */
   #stopped = false
-  #makeRoom: (() => void) | undefined
+  /** Stopped, or the subscription has ended. */
+  #ending = false
+  /** Waits for nothing any more. */
+  #aborted = false
+  #slicing = false
   readonly #waits = new Set<Wait>()
   /** Resolves when the subscription has ended and the last handler has finished. Never rejects. */
   readonly done: Promise<void>
+  #setDone: () => void = () => {}
 
   constructor(
     host: ClientHost,
@@ -48,9 +65,15 @@ export class HandlingWorker<M extends AnyMessage> {
     this.#handler = handler
     this.#options = options
     this.#retry = resolveRetry(options.retry)
-    this.#queue = new PQueue({ concurrency: ordered === 'all' ? 1 : concurrency })
-    this.#limit = ordered === 'all' ? 1 : ordered === 'topic' ? concurrency * LANE_DEPTH : concurrency
-    this.done = this.#run()
+    this.#concurrency = ordered === 'all' ? 1 : concurrency
+    this.#limit = ordered === 'topic' ? concurrency * LANE_DEPTH : this.#concurrency
+    this.#lanes = ordered === 'topic' ? new Map() : undefined
+    this.#firstAttempt = new Attempt(1, this.#signal)
+    this.done = new Promise((resolve) => {
+      this.#setDone = resolve
+    })
+    subscription.flow(this)
+    this.#pull()
   }
 
   /** Messages taken from the subscription and not finished: running, retried, or in their topic's line. */
@@ -64,18 +87,20 @@ export class HandlingWorker<M extends AnyMessage> {
   }
 
   /** For the client's disconnect: takes no more, but stays subscribed, so that a kept session goes on collecting. */
-  async pause(): Promise<void> {
+  pause(): Promise<void> {
     this.#stopped = true
-    this.#makeRoom?.()
-    await this.#queue.onIdle()
+    this.#ending = true
+    this.#endWhenIdle()
+    return this.done
   }
 
   /** Ends the subscription; what is not finished within the time stays unacknowledged. */
   async close(timeoutMs: number): Promise<void> {
     this.#stopped = true
+    this.#ending = true
     const timer = this.#host.clock.setTimer(() => this.stop(), timeoutMs)
     void this.#subscription.close()
-    this.#makeRoom?.()
+    this.#endWhenIdle()
     await this.done
     timer.cancel()
   }
@@ -83,97 +108,200 @@ export class HandlingWorker<M extends AnyMessage> {
   /** Nothing is waited for any more. */
   stop(): void {
     this.#stopped = true
-    this.#makeRoom?.()
-    this.#abort.abort(new MqttError('The handling was closed', { code: 'ERR_MQTT_CLOSED' }))
+    this.#ending = true
+    this.#aborted = true
+    this.#abort?.abort(handlingClosed())
     for (const wait of this.#waits) wait.end()
+    this.#setDone()
   }
 
-  async #run(): Promise<void> {
-    const iterator = this.#subscription[Symbol.asyncIterator]()
-    try {
-      for (;;) {
-        while (this.#taken >= this.#limit && !this.#stopped) await this.#room()
-        if (this.#stopped) break
-        const { done, value } = await iterator.next()
-        if (done === true) break
-        this.#take(value)
-      }
-    } catch (error) {
+  // ---- what the subscription tells ----
+
+  take(message: AnyMessage): boolean {
+    if (this.#taken >= this.#limit || this.#stopped) return false
+    this.#take(message as M)
+    return true
+  }
+
+  end(error: Error | undefined): void {
+    this.#ending = true
+    // When everybody has been told: this is in the middle of it.
+    queueMicrotask(() => {
       // The client's own end is told by `closed`; a refused or broken subscription by nobody else.
-      if (this.#host.ended === undefined) this.#host.report(asMqttError(error, this.#describe()))
-    }
-    await Promise.race([this.#queue.onIdle(), aborted(this.#abort.signal)])
+      if (error !== undefined && this.#host.ended === undefined)
+        this.#host.report(asMqttError(error, this.#describe()))
+      this.#pull()
+    })
   }
 
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#makeRoom = () => {
-        this.#makeRoom = undefined
-        resolve()
+  // ---- the flow of messages ----
+
+  /** What has been waiting in the subscription. */
+  #pull(): void {
+    if (this.#slicing) return
+    for (let count = 0; this.#taken < this.#limit && !this.#stopped; count++) {
+      if (count === SLICE) {
+        this.#slicing = true
+        this.#host.clock.later(this.#nextSlice)
+        return
       }
-    })
+      const message = this.#subscription.shift()
+      if (message === undefined) break
+      this.#take(message as M)
+    }
+    this.#endWhenIdle()
+  }
+
+  readonly #nextSlice = (): void => {
+    this.#slicing = false
+    this.#pull()
+  }
+
+  #endWhenIdle(): void {
+    if (this.#taken > 0) return
+    if (this.#stopped || (this.#subscription.isEnded && this.#subscription.queued === 0)) this.#setDone()
   }
 
   #take(message: M): void {
     this.#taken += 1
-    if (this.#options.ordered !== 'topic') {
-      void this.#queue.add(() => this.#process(message))
+    const lanes = this.#lanes
+    if (lanes === undefined) {
+      void this.#start(message)
       return
     }
-    const lane = this.#lanes.get(message.topic)
-    if (lane !== undefined) {
-      lane.push(message)
-      return
+    const lane = lanes.size === 0 ? undefined : lanes.get(message.topic)
+    const queue = this.#queue
+    if (lane !== undefined) lane.push(message)
+    else if (queue === undefined || (queue.size === 0 && queue.pending < this.#concurrency)) {
+      const running = this.#start(message)
+      if (running === undefined) return
+      lanes.set(message.topic, [])
+      this.#queue ??= new PQueue({ concurrency: this.#concurrency })
+      void this.#queue.add(() => running.then(() => this.#follow(lanes, message.topic)))
+    } else {
+      lanes.set(message.topic, [])
+      void queue.add(() => this.#inLane(lanes, message))
     }
-    this.#lanes.set(message.topic, [])
-    void this.#queue.add(() => this.#follow(message))
   }
 
-  /** One message of a topic; the next of the same topic queues up behind those of others. */
-  async #follow(message: M): Promise<void> {
-    await this.#process(message)
-    const next = this.#lanes.get(message.topic)?.shift()
-    if (next === undefined) this.#lanes.delete(message.topic)
-    else void this.#queue.add(() => this.#follow(next))
+  async #inLane(lanes: Map<string, M[]>, message: M): Promise<void> {
+    await this.#start(message)
+    this.#follow(lanes, message.topic)
   }
 
-  async #process(message: M): Promise<void> {
+  /** The next message of a topic queues up behind those of others. */
+  #follow(lanes: Map<string, M[]>, topic: string): void {
+    const next = lanes.get(topic)?.shift()
+    if (next === undefined) lanes.delete(topic)
+    else void this.#queue?.add(() => this.#inLane(lanes, next))
+    this.#pull()
+  }
+
+  /** The first attempt. A promise when it has not finished with the message. */
+  #start(message: M): Promise<void> | undefined {
+    const { check } = this.#subscription
+    if (check !== undefined) {
+      const verdict = check(message)
+      if (verdict instanceof Promise) return verdict.then((late) => this.#checked(message, late))
+      if (verdict !== undefined) {
+        this.#invalid(message, verdict)
+        return undefined
+      }
+    }
+    return this.#run(message)
+  }
+  #checked(message: M, verdict: Verdict | undefined): Promise<void> | undefined {
+    if (verdict === undefined) {
+      const running = this.#run(message)
+      if (running !== undefined) return running
+    } else this.#invalid(message, verdict)
+    this.#pull()
+    return undefined
+  }
+
+  #invalid(message: M, verdict: Verdict): void {
+    this.#subscription.invalid(message, verdict)
+    this.#release()
+  }
+
+  #run(message: M): Promise<void> | undefined {
+    let result: unknown
     try {
-      await this.#attempts(message)
+      result = this.#call(message, this.#firstAttempt)
     } catch (error) {
-      // A hook of the user has thrown. The message stays unacknowledged: what should become of it is unknown.
-      this.#host.report(asMqttError(error, this.#describe()))
+      return this.#recover(message, error)
     }
-    this.#taken -= 1
-    this.#makeRoom?.()
+    if (!isThenable(result)) {
+      this.#succeed(message)
+      return undefined
+    }
+    return Promise.resolve(result).then(
+      () => {
+        this.#succeed(message)
+        this.#pull()
+      },
+      (error: unknown) => this.#recover(message, error),
+    )
   }
 
-  async #attempts(message: M): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      let error: unknown
-      try {
-        await this.#handler(message, { signal: this.#abort.signal, attempt })
-        this.#finished += 1
-        message.ack()
+  #call(message: M, context: HandlerContext): unknown {
+    if (!isHandlerTraced()) return this.#handler(message, context)
+    return traceHandler(async () => this.#handler(message, context), {
+      topic: message.topic,
+      attempt: context.attempt,
+    })
+  }
+
+  #succeed(message: M): void {
+    this.#finished += 1
+    message.ack()
+    this.#release()
+  }
+
+  #release(): void {
+    this.#taken -= 1
+    if (this.#ending) this.#endWhenIdle()
+  }
+
+  /** After the first attempt has failed. Never rejects. */
+  async #recover(message: M, error: unknown): Promise<void> {
+    try {
+      await this.#attempts(message, error)
+    } catch (thrown) {
+      // A hook of the user has thrown. The message stays unacknowledged: what should become of it is unknown.
+      this.#host.report(asMqttError(thrown, this.#describe()))
+    }
+    this.#release()
+    this.#pull()
+  }
+
+  async #attempts(message: M, firstError: unknown): Promise<void> {
+    let error = firstError
+    for (let attempt = 1; ; ) {
+      const verdict = await this.#judge(error, message, attempt)
+      if (verdict !== 'retry') {
+        this.#failed += 1
+        await this.#giveUp(message, error, attempt, verdict)
         return
+      }
+      await this.#wait(retryDelay(this.#retry, attempt, this.#host.clock.random))
+      if (this.#aborted) return
+      attempt += 1
+      try {
+        await this.#call(message, new Attempt(attempt, this.#signal))
       } catch (thrown) {
         error = thrown
+        continue
       }
-      const verdict = await this.#judge(error, message, attempt)
-      if (verdict === 'retry') {
-        await this.#pause(retryDelay(this.#retry, attempt, this.#host.clock.random))
-        if (!this.#abort.signal.aborted) continue
-        return
-      }
-      this.#failed += 1
-      await this.#giveUp(message, error, attempt, verdict)
+      this.#finished += 1
+      message.ack()
       return
     }
   }
 
   async #judge(error: unknown, message: M, attempt: number): Promise<FailureVerdict | 'retry'> {
     const { onError = 'nack' } = this.#options
-    if (this.#abort.signal.aborted) return 'leave'
+    if (this.#aborted) return 'leave'
     const mayRetry = attempt <= this.#retry.attempts
     if (typeof onError === 'function') {
       const verdict = await onError(error, message, attempt)
@@ -207,7 +335,7 @@ export class HandlingWorker<M extends AnyMessage> {
     else message.ack()
   }
 
-  #pause(delayMs: number): Promise<void> {
+  #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       const wait = new Wait(this.#host, delayMs, () => {
         this.#waits.delete(wait)
@@ -217,8 +345,29 @@ export class HandlingWorker<M extends AnyMessage> {
     })
   }
 
+  readonly #signal = (): AbortSignal => {
+    this.#abort ??= new AbortController()
+    if (this.#aborted) this.#abort.abort(handlingClosed())
+    return this.#abort.signal
+  }
+
   #describe(): string {
     return this.#subscription.filters.map((filter) => `"${filter}"`).join(', ')
+  }
+}
+
+/** What a handler is told beside its message. A signal is made for those who ask for it. */
+class Attempt implements HandlerContext {
+  readonly attempt: number
+  readonly #getSignal: () => AbortSignal
+
+  constructor(attempt: number, getSignal: () => AbortSignal) {
+    this.attempt = attempt
+    this.#getSignal = getSignal
+  }
+
+  get signal(): AbortSignal {
+    return this.#getSignal()
   }
 }
 
@@ -238,9 +387,16 @@ class Wait {
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+function handlingClosed(): MqttError {
+  return new MqttError('The handling was closed', { code: 'ERR_MQTT_CLOSED' })
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
 }
 
 function asMqttError(error: unknown, what: string): MqttError {

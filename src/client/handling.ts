@@ -70,6 +70,7 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
   readonly #loading: Promise<HandlingWorker<M>>
   #worker: HandlingWorker<M> | undefined = undefined
   readonly #done: Promise<void>
+  #ready: Promise<readonly FilterOutcome[]> | undefined = undefined
   #closed: Promise<void> | undefined = undefined
 
   /** @internal Made by `client.handle()`. */
@@ -95,9 +96,19 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
     )
   }
 
-  /** The server's answer per filter; see `Subscription.ready`. */
+  /** The server's answer per filter, when handlers are at work; see `Subscription.ready`. */
   get ready(): Promise<readonly FilterOutcome[]> {
-    return this.#subscription.ready
+    if (this.#ready === undefined) {
+      const granted = this.#subscription.ready
+      // What came while handlers were still being loaded could have overflowed the queue.
+      this.#ready = this.#loading.then(
+        () => granted,
+        () => granted,
+      )
+      // A refusal is reported by what runs the handlers.
+      this.#ready.catch(() => {})
+    }
+    return this.#ready
   }
 
   get filters(): readonly string[] {

@@ -239,6 +239,15 @@ export class MessageRouter implements SubscriptionHome {
   deliver(message: AnyMessage, listen?: (message: AnyMessage) => void): void {
     const entries = this.#entries
     const route = this.#registry.find(message, entries)
+    // Most often: one filter, one consumer.
+    if (entries.length === 1 && listen === undefined && !message.retain) {
+      const consumer = entries[0]?.only
+      if (consumer !== undefined && (route === Route.single || consumer.filters.length === 1)) {
+        entries.pop()
+        consumer.accept(message)
+        return
+      }
+    }
     const targets = this.#targets
     let isPlain = false
     if (route !== Route.none) {
@@ -257,11 +266,15 @@ export class MessageRouter implements SubscriptionHome {
       }
     }
     const [first] = targets
-    if (first === undefined || targets.length > 1 || listen !== undefined) {
-      this.#deliverShared(message, isPlain, listen)
-    } else first.accept(message)
+    const entry = entries[0]
+    // A consumer may run user code, and that may end a turn: nothing of this message is needed here any more.
     entries.length = 0
-    targets.length = 0
+    if (first === undefined || targets.length > 1 || listen !== undefined) {
+      this.#deliverShared(message, targets.splice(0), entry, isPlain, listen)
+    } else {
+      targets.length = 0
+      first.accept(message)
+    }
   }
 
   /** Somebody has begun to listen to the `message` event: what is held is theirs. */
@@ -329,11 +342,11 @@ export class MessageRouter implements SubscriptionHome {
   /** Everything but one consumer and no listener. */
   #deliverShared(
     message: AnyMessage,
+    targets: readonly Consumer[],
+    entry: FilterEntry | undefined,
     isPlain: boolean,
     listen: ((message: AnyMessage) => void) | undefined,
   ): void {
-    const targets = [...this.#targets]
-    const [entry] = this.#entries
     if (targets.length === 0 && listen === undefined) {
       // A consumer that was passed over has it already; else there is a plain subscription, or nobody.
       if (isPlain || (entry !== undefined && entry.consumers.length > 0)) this.host.acknowledge(message, 0)

@@ -120,7 +120,7 @@ export class SubscriptionRegistry {
   removePlain(filter: string): boolean {
     const entry = this.#entries.get(filter)
     if (entry === undefined) return true
-    entry.plain = undefined
+    entry.leave(entry.plain)
     if (entry.isWanted) return false
     this.#drop(entry)
     return true
@@ -253,6 +253,8 @@ export class FilterEntry {
   readonly filters: readonly string[]
   readonly identifier: number
   readonly consumers: Consumer[] = []
+  /** The one who wants it, when there is one and no plain claim. */
+  only: Consumer | undefined = undefined
   /** The claim of `subscribe()`: its messages go to the `message` event. */
   plain: Claim | undefined
   /** What the server was asked for last. */
@@ -281,18 +283,24 @@ export class FilterEntry {
   join(claim: Claim, consumer: Consumer | undefined): void {
     if (consumer === undefined) this.plain = claim
     else this.consumers.push(consumer)
+    this.#count()
   }
 
   /** False when it was not there. */
-  leave(claim: Claim): boolean {
-    if (this.plain === claim) {
-      this.plain = undefined
-      return true
+  leave(claim: Claim | undefined): boolean {
+    if (claim === undefined) return false
+    if (this.plain === claim) this.plain = undefined
+    else {
+      const index = (this.consumers as readonly Claim[]).indexOf(claim)
+      if (index === -1) return false
+      this.consumers.splice(index, 1)
     }
-    const index = (this.consumers as readonly Claim[]).indexOf(claim)
-    if (index === -1) return false
-    this.consumers.splice(index, 1)
+    this.#count()
     return true
+  }
+
+  #count(): void {
+    this.only = this.plain === undefined && this.consumers.length === 1 ? this.consumers[0] : undefined
   }
 
   /** Does a newcomer need a SUBSCRIBE of its own? */

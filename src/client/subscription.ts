@@ -81,6 +81,14 @@ export interface Waiting {
   end(error: Error | undefined): void
 }
 
+/** @internal Who takes messages as they come, without a loop. */
+export interface MessageSink {
+  /** False when there is no room: the message waits, and is to be asked for by `shift()`. */
+  take(message: AnyMessage): boolean
+  /** Nothing will follow what is queued. Called in the middle of things: user code has to wait. */
+  end(error: Error | undefined): void
+}
+
 /**
  * The messages of one or several filters, as an async iterable. It exists, with its queue, from the call on, and survives
  * reconnects. Leaving the loop (`break`, `return`, an exception), `close()`, `await using` and `signal` end it; when
@@ -110,6 +118,7 @@ export class Subscription<M extends AnyMessage = Message>
   readonly #check: PayloadCheck | undefined
   readonly #queue = new MessageQueue()
   readonly #waiting: Waiting[] = []
+  #sink: MessageSink | undefined = undefined
   readonly #unsettled: Set<string>
   readonly #granted: FilterOutcome[] = []
   readonly #signal: AbortSignal | undefined
@@ -258,6 +267,12 @@ export class Subscription<M extends AnyMessage = Message>
     this.#loops += 1
   }
 
+  /** @internal From now on messages go to the sink, in place of a loop, as they come. */
+  flow(sink: MessageSink): void {
+    this.#sink = sink
+    this.begin()
+  }
+
   /** @internal A loop was left. */
   finish(): void {
     this.#loops -= 1
@@ -350,6 +365,8 @@ export class Subscription<M extends AnyMessage = Message>
       return
     }
     const queue = this.#queue
+    const sink = this.#sink
+    if (sink !== undefined && queue.length === 0 && sink.take(message)) return
     if (queue.length >= BACKLOG && message.payload.byteLength < BACKLOG_COPY) message.detach()
     queue.push(message)
     if (message.qos > 0) {
@@ -456,6 +473,7 @@ export class Subscription<M extends AnyMessage = Message>
     this.#signal?.removeEventListener('abort', this.#onAbort)
     if (this.#unsettled.size > 0) this.#rejectReady?.(this.#readyError)
     for (const waiting of this.#waiting.splice(0)) waiting.end(error)
+    this.#sink?.end(error)
   }
 
   readonly #onAbort = (): void => {
