@@ -203,6 +203,7 @@ export class Client implements AsyncDisposable {
    */
   connect(options: ConnectOptions = {}): Promise<ConnectionInfo> {
     if (this.state !== 'closed') this.#unwatchNetwork ??= watchNetwork(() => this.#networkMayBeBack())
+    this.#trace()
     return traceConnect(
       () => this.#lifecycle.connect(options.signal, options.timeoutMs),
       () => ({

@@ -8,6 +8,7 @@ interface TracingChannel {
   readonly hasSubscribers?: boolean
   readonly start: Channel
   readonly end: Channel
+  readonly asyncStart: Channel
   readonly asyncEnd: Channel
   readonly error: Channel
   tracePromise<T>(body: () => Promise<T>, context: object): Promise<T>
@@ -34,10 +35,10 @@ const publishChannel = diagnostics?.tracingChannel?.('mqtt:publish')
 const handlerChannel = diagnostics?.tracingChannel?.('mqtt:handler')
 
 function isTraced(channel: TracingChannel | undefined): channel is TracingChannel {
-  return (
-    channel !== undefined &&
-    (channel.start.hasSubscribers || channel.asyncEnd.hasSubscribers || channel.error.hasSubscribers)
-  )
+  if (channel === undefined) return false
+  const { hasSubscribers, start, end, asyncStart, asyncEnd, error } = channel
+  // Node before 20.13 cannot tell for all five at once.
+  return hasSubscribers ?? [start, end, asyncStart, asyncEnd, error].some((each) => each.hasSubscribers)
 }
 
 /** `tracing:mqtt:connect:*`: from `connect()` to CONNACK. */
