@@ -51,6 +51,20 @@ async function reconnect(count: number): Promise<void> {
   }
 }
 
+/** Cuts with publications of QoS 1 and 2 at every stage of their exchange, all of which are seen through. */
+async function chaos(count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    const acked = Array.from(
+      { length: 20 },
+      (_, at) => client.publish(topics[at] as string, 'x'.repeat(64), { qos: at % 2 === 0 ? 1 : 2 }).acked,
+    )
+    // Between none and all of the answers have been read by then.
+    for (let turn = 0; turn < index % 8; turn++) await new Promise((resolve) => setImmediate(resolve))
+    for (const socket of sockets()) socket.destroy()
+    await Promise.all(acked)
+  }
+}
+
 async function subscribe(count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
     const subscription = client.messages(`bench/${index}/#`, { qos: 1 })
@@ -79,9 +93,9 @@ async function heap(): Promise<number> {
   return heapUsed + external
 }
 
-const client = new Client(url, { clientId: 'growth', reconnect: () => 0 })
+const client = new Client(url, { clientId: 'growth', reconnect: () => 0, onSessionLost: 'republish' })
 await client.connect()
-const work = { publish, receive, reconnect, subscribe }[kind ?? '']
+const work = { publish, receive, reconnect, chaos, subscribe }[kind ?? '']
 if (work === undefined) throw new Error(`no such kind: ${kind}`)
 await work(Math.ceil(times / 10))
 const before = await heap()

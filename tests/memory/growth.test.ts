@@ -26,6 +26,7 @@ test.each([
   ['publish', 'publications', 1_000_000 * rounds],
   ['receive', 'received messages', 1_000_000 * rounds],
   ['reconnect', 'reconnects', 1000 * rounds],
+  ['chaos', 'cuts in the middle of exchanges', 1000 * rounds],
   ['subscribe', 'subscriptions made and dropped', 10_000 * rounds],
 ])(
   '%s: the heap does not grow with the number of %s',
