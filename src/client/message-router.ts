@@ -67,6 +67,8 @@ export class MessageRouter implements SubscriptionHome {
   readonly #handlings = new Set<{ pause(): Promise<void>; clientEnded(): void }>()
   #requester: Requester | undefined
   readonly #left = new Set<string>()
+  /** Owner of what no subscription has. */
+  readonly #listeners: MessageOwner
   /** Work space of `deliver`. */
   readonly #entries: FilterEntry[] = []
   readonly #targets: Consumer[] = []
@@ -77,6 +79,7 @@ export class MessageRouter implements SubscriptionHome {
   constructor(host: ClientHost) {
     this.host = host
     this.#registry = new SubscriptionRegistry(host)
+    this.#listeners = listenersOf(host, [])
     this.#held = new HeldMessages(host, () => this.#subscriptions.size > 0)
   }
 
@@ -265,14 +268,16 @@ export class MessageRouter implements SubscriptionHome {
         }
       }
     }
-    const [first] = targets
+    const first = targets.length === 0 ? undefined : targets[0]
     const entry = entries[0]
     // A consumer may run user code, and that may end a turn: nothing of this message is needed here any more.
-    entries.length = 0
-    if (first === undefined || targets.length > 1 || listen !== undefined) {
+    // To set their length would cost more than all of the above.
+    while (entries.length > 0) entries.pop()
+    if (first === undefined && listen !== undefined) this.#listen(message, listen, entry)
+    else if (first === undefined || targets.length > 1 || listen !== undefined) {
       this.#deliverShared(message, targets.splice(0), entry, isPlain, listen)
     } else {
-      targets.length = 0
+      targets.pop()
       first.accept(message)
     }
   }
@@ -353,12 +358,6 @@ export class MessageRouter implements SubscriptionHome {
       else this.#hold(message)
       return
     }
-    const owner: MessageOwner = {
-      filters: entry?.filters ?? [],
-      parse: undefined,
-      settle: this.#settle,
-      disown: this.#disown,
-    }
     const parties = targets.length + (listen === undefined ? 0 : 1)
     if (parties > 1) {
       message.shared = { message, remaining: parties, reasonCode: 0 }
@@ -370,21 +369,14 @@ export class MessageRouter implements SubscriptionHome {
     }
     if (listen !== undefined) {
       const own = isFirst ? message : inherit(message)
-      own.owner = owner
-      this.#listen(own, listen)
+      own.owner = undefined
+      this.#listen(own, listen, entry)
     }
   }
 
-  readonly #settle = (message: AnyMessage, reasonCode: number): void => {
-    this.host.acknowledge(message, reasonCode)
-  }
-
-  readonly #disown = (message: AnyMessage): void => {
-    this.host.disown(message)
-  }
-
-  #listen(message: AnyMessage, listen: (message: AnyMessage) => void): void {
-    message.owner ??= { filters: [], parse: undefined, settle: this.#settle, disown: this.#disown }
+  #listen(message: AnyMessage, listen: (message: AnyMessage) => void, entry?: FilterEntry): void {
+    if (entry !== undefined) message.owner = entry.listeners ??= listenersOf(this.host, entry.filters)
+    else message.owner ??= this.#listeners
     try {
       listen(message)
     } catch (cause) {
@@ -413,6 +405,15 @@ export class MessageRouter implements SubscriptionHome {
   #check(): void {
     const { ended } = this.host
     if (ended !== undefined) throw ended
+  }
+}
+
+function listenersOf(host: ClientHost, filters: readonly string[]): MessageOwner {
+  return {
+    filters,
+    parse: undefined,
+    settle: (message, reasonCode) => host.acknowledge(message, reasonCode),
+    disown: (message) => host.disown(message),
   }
 }
 

@@ -264,6 +264,8 @@ export class FilterEntry {
   round: Round | undefined
   /** A retained message has come since that SUBSCRIBE. */
   retainedSeen = false
+  /** Owner of messages under this filter that listeners of the `message` event have; made by the router. */
+  listeners: MessageOwner | undefined
 
   constructor(request: SubscriptionRequest, identifier: number) {
     this.filter = request.filter

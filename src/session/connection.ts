@@ -41,9 +41,10 @@ export class Connection {
     this.inboundAliases = new InboundAliases(connect.properties?.topicAliasMaximum ?? 0)
   }
 
-  /** Our own Receive Maximum: how many QoS 1 and 2 messages the server may leave unacknowledged. */
+  /** How many QoS 1 and 2 messages the server may leave unacknowledged: a server of MQTT 3 is told of no limit, and has none. */
   get receiveMaximum(): number {
-    return this.connect.properties?.receiveMaximum ?? 65_535
+    const { protocolVersion, properties } = this.connect
+    return protocolVersion === 5 ? (properties?.receiveMaximum ?? 65_535) : 65_535
   }
 
   get authenticationMethod(): string | undefined {
