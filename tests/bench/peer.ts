@@ -157,7 +157,9 @@ class Peer {
   #flood(): void {
     const block = this.#script.payloadSize > 65_536 ? 1 : TOPICS
     while (this.#sent < this.#wanted && !this.#socket.writableNeedDrain) {
-      if (this.#script.form.qos > 0 && this.#sent - this.#acknowledged >= block * BLOCKS_IN_FLIGHT) return
+      // The whole block: its packet ids must be free again.
+      const unacknowledged = this.#sent + block - this.#acknowledged
+      if (this.#script.form.qos > 0 && unacknowledged > block * BLOCKS_IN_FLIGHT) return
       this.#socket.write(this.#blocks[(this.#sent / block) % this.#blocks.length] as Buffer)
       this.#sent += block
     }
