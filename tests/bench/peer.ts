@@ -41,7 +41,7 @@ class Peer {
   #answers = Buffer.allocUnsafe(65_536)
   #answered = 0
   #version: Version = 4
-  /** Of the flood that runs: messages to send, sent, and acknowledged. */
+  /** Of all floods so far: messages to send, sent, and acknowledged. */
   #wanted = 0
   #sent = 0
   #acknowledged = 0
@@ -115,9 +115,8 @@ class Peer {
       this.#write(Buffer.concat([Buffer.from([0x30, end - start]), body.subarray(start, end)]))
     } else if (topic === START_TOPIC) {
       const skipProperties = this.#version === 5 ? 1 : 0
-      this.#wanted = Number(body.toString('latin1', start + 2 + topicLength + skipProperties, end))
-      this.#sent = 0
-      this.#acknowledged = 0
+      // Added up: exchanges of the flood before may not have ended.
+      this.#wanted += Number(body.toString('latin1', start + 2 + topicLength + skipProperties, end))
     }
   }
 
