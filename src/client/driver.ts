@@ -1,4 +1,5 @@
 import type { ByteWriter } from '../codec/byte-writer.ts'
+import { giveBack } from '../codec/chunk-pool.ts'
 import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
 import { ClosedError, type MqttError, StoreError, TimeoutError } from '../errors.ts'
 import type {
@@ -471,13 +472,13 @@ export class Driver implements SessionSink, PublicationHost {
       link?.transport?.destroy()
       return
     }
-    while (journal?.binding !== true && !output.isEmpty) if (!this.#write(link, output.take())) break
+    while (journal?.binding !== true && !output.isEmpty) if (!this.#write(link, output.lend())) break
     if (journal?.dirty === true) this.#store(journal, link, output)
     else if (this.#farewell !== undefined) this.#sayFarewell()
   }
 
   #store(journal: DurableJournal, link: Link | undefined, output: ByteWriter): void {
-    const chunks = journal.binding && !output.isEmpty ? output.take() : []
+    const chunks = journal.binding && !output.isEmpty ? output.lend() : []
     const { binding } = journal
     if (binding) this.#storing = true
     const recorded = this.#recorded
@@ -520,7 +521,7 @@ export class Driver implements SessionSink, PublicationHost {
     const transport = link?.transport
     if (transport === undefined) return false
     for (const chunk of chunks) this.#counters.bytesSent += chunk.length
-    transport.write(chunks)
+    transport.write(chunks, giveBack)
     if (link !== this.#link) return false
     const buffered = transport.bufferedBytes
     if (!this.#congested && buffered > CONGESTION_MARK) {

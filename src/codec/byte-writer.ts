@@ -1,5 +1,6 @@
 import { OptionsError } from '../errors.ts'
 import { NO_BYTES } from './bytes.ts'
+import { type Chunk, giveAway, lendPart, returnChunk, takeChunk } from './chunk-pool.ts'
 import { shown, statementMark } from './fault.ts'
 import type { FieldStream } from './field-stream.ts'
 import type { ProtocolVersion } from './packet.ts'
@@ -18,19 +19,10 @@ const AFTER_PLUS = 0x2c
 
 const utf8Encoder: TextEncoder = /* @__PURE__ */ new TextEncoder()
 
-/** Larger chunks measured slower, smaller ones make more writes. */
-const CHUNK = 65_536
-
-/** Unwritten rests of chunks, shared by all writers, so that an idle writer holds no memory. */
-const rests: Uint8Array[] = []
-const MAX_RESTS = 4
-/** A rest below this many bytes is not worth keeping. */
-const SMALLEST_REST = 2048
-
 /**
- * Append-only output: encoders write whole packets, `take()` hands the bytes over.
+ * Append-only output: encoders write whole packets, `take()` hands the bytes over for good, `lend()` until they are given back.
  *
- * Memory that was handed over is never written again. An encoder that fails, or refuses because of
+ * Memory that was handed over is not written again before that. An encoder that fails, or refuses because of
  * `maximumPacketSize`, leaves nothing behind: what counts is what was committed.
  */
 export class ByteWriter implements FieldStream {
@@ -46,6 +38,7 @@ export class ByteWriter implements FieldStream {
   // The encoders' side: the chunk, and where the packet under construction is.
   bytes: Uint8Array = NO_BYTES
   position: number = 0
+  #chunk: Chunk | undefined
   #packetStart = 0
   #sliceStart = 0
   #full: Uint8Array[] = []
@@ -70,11 +63,18 @@ export class ByteWriter implements FieldStream {
 
   /** Hands over everything that was written, in order. */
   take(): Uint8Array[] {
+    const chunks = this.lend()
+    giveAway(chunks)
+    return chunks
+  }
+
+  /** As `take`, for somebody who says by `giveBack` when the bytes are no longer needed, so that their memory is used again. */
+  lend(): Uint8Array[] {
     this.#closeSlice()
     const chunks = this.#full
     this.#full = []
     this.#fullLength = 0
-    keepRest(this.bytes, this.#packetStart)
+    this.#leaveChunk()
     this.bytes = NO_BYTES
     this.position = this.#packetStart = this.#sliceStart = 0
     return chunks
@@ -236,17 +236,23 @@ export class ByteWriter implements FieldStream {
   ensure(count: number): void {
     if (this.bytes.length - this.position >= count) return
     const unfinished = this.bytes.subarray(this.#packetStart, this.position)
-    const needed = unfinished.length + count
     this.#closeSlice()
-    if (unfinished.length === 0) keepRest(this.bytes, this.#packetStart)
-    const rest = rests.pop()
-    // Doubling keeps a packet that grows through several chunks linear.
-    this.bytes =
-      rest !== undefined && rest.length >= needed ? rest : new Uint8Array(Math.max(CHUNK, needed * 2))
-    if (rest !== undefined && this.bytes !== rest) rests.push(rest)
-    this.bytes.set(unfinished)
-    this.position = unfinished.length
-    this.#packetStart = this.#sliceStart = 0
+    this.#leaveChunk()
+    const chunk = takeChunk(unfinished.length + count)
+    this.#chunk = chunk
+    this.bytes = chunk.bytes
+    this.#packetStart = this.#sliceStart = chunk.used
+    this.bytes.set(unfinished, chunk.used)
+    this.position = chunk.used + unfinished.length
+  }
+
+  /** What was begun in it and is not finished may be overwritten as soon as it has been moved. */
+  #leaveChunk(): void {
+    const chunk = this.#chunk
+    if (chunk === undefined) return
+    chunk.used = this.#packetStart
+    this.#chunk = undefined
+    returnChunk(chunk)
   }
 
   /** Writes a length where `gap` bytes were left for it, and closes up when it takes another number of bytes. */
@@ -265,7 +271,7 @@ export class ByteWriter implements FieldStream {
   #closeSlice(): void {
     const size = this.#packetStart - this.#sliceStart
     if (size === 0) return
-    this.#full.push(this.bytes.subarray(this.#sliceStart, this.#packetStart))
+    this.#full.push(lendPart(this.#chunk as Chunk, this.#sliceStart, this.#packetStart))
     this.#fullLength += size
     this.#sliceStart = this.#packetStart
   }
@@ -283,8 +289,4 @@ function putVbi(bytes: Uint8Array, at: number, value: number): number {
   }
   bytes[at++] = value
   return at
-}
-
-function keepRest(bytes: Uint8Array, from: number): void {
-  if (bytes.length - from >= SMALLEST_REST && rests.length < MAX_RESTS) rests.push(bytes.subarray(from))
 }

@@ -1,4 +1,5 @@
 import { ByteWriter } from '../codec/byte-writer.ts'
+import { giveBack } from '../codec/chunk-pool.ts'
 import type { AckPacket, AckProperties, Packet, ProtocolVersion } from '../codec/packet.ts'
 import { encodeAck } from '../codec/publish-acks.ts'
 import type { PacketTrace } from './sink.ts'
@@ -28,6 +29,6 @@ export class Wire {
 
   /** Forgets what has not been taken: it belongs to a connection that is gone. */
   discard(): void {
-    if (!this.output.isEmpty) this.output.take()
+    if (!this.output.isEmpty) giveBack(this.output.lend())
   }
 }

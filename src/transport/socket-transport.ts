@@ -6,6 +6,11 @@ const END_STEP_MS = 1_000
 /** However slowly they do, `end()` takes no longer. */
 const END_LIMIT_MS = 15_000
 
+interface Unwritten {
+  readonly chunks: readonly Uint8Array[]
+  giveBack: ((chunks: readonly Uint8Array[]) => void) | undefined
+}
+
 /** A connected socket of Node (TCP, TLS, Unix, or tunnelled) as a transport. */
 export class SocketTransport implements Transport {
   readonly description: string
@@ -14,8 +19,13 @@ export class SocketTransport implements Transport {
   #error: Error | undefined
   #endTimer: ReturnType<typeof setInterval> | undefined
   #hasBacklog = false
+  /** Writes that the socket has not called back for, in order. */
+  readonly #unwritten: Unwritten[] = []
   /** Handed to each write instead of a closure per write. */
-  readonly #onWritten = (): void => {
+  readonly #onWritten = (error?: Error | null): void => {
+    const written = this.#unwritten.shift()
+    // After an error nobody knows who still holds the memory.
+    if (error == null) written?.giveBack?.(written.chunks)
     if (!this.#hasBacklog || this.#socket.writableLength > 0) return
     this.#hasBacklog = false
     if (!this.#socket.destroyed) this.#handler.onDrain()
@@ -37,16 +47,23 @@ export class SocketTransport implements Transport {
     return this.#socket.writableLength
   }
 
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[], giveBack?: (chunks: readonly Uint8Array[]) => void): void {
     const socket = this.#socket
     if (socket.destroyed || socket.writableEnded) return
     const last = chunks.length - 1
+    if (last < 0) return
     // Corked, so that all chunks leave in one writev.
     if (last > 0) socket.cork()
     for (let index = 0; index < last; index++) socket.write(chunks[index] as Uint8Array)
-    if (last >= 0) socket.write(chunks[last] as Uint8Array, this.#onWritten)
+    const written = { chunks, giveBack }
+    this.#unwritten.push(written)
+    socket.write(chunks[last] as Uint8Array, this.#onWritten)
     if (last > 0) socket.uncork()
     this.#hasBacklog = socket.writableLength > 0
+    if (this.#hasBacklog) return
+    // The system has it all; the call back of the stream comes a turn later, which is late for a loop that goes on writing.
+    giveBack?.(chunks)
+    written.giveBack = undefined
   }
 
   pause(): void {

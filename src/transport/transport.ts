@@ -8,10 +8,13 @@ import type { MqttError } from '../errors.ts'
  */
 export interface Transport {
   /**
-   * Sends chunks in order, as one write where the medium allows it. The transport owns the memory from here on;
+   * Sends chunks in order, as one write where the medium allows it. The transport has the memory from here on;
    * nobody may change it. Does nothing once closed.
+   *
+   * @param giveBack - to be called with `chunks` when nothing below will read them any more, so that their memory is used
+   *   again; a transport that cannot tell never calls it
    */
-  write(chunks: readonly Uint8Array[]): void
+  write(chunks: readonly Uint8Array[], giveBack?: (chunks: readonly Uint8Array[]) => void): void
   /** Bytes accepted by `write` and not yet taken by the operating system. The caller stops above its own mark. */
   readonly bufferedBytes: number
   /** Stops `onBytes` until `resume`. Bytes already on their way may still come. */

@@ -1,5 +1,7 @@
 import { ByteWriter, encodeAck, encodePublish, encodeSubscribe, LARGEST_PACKET } from 'mqtt-await/codec'
 import { describe, expect, test } from 'vitest'
+import { giveBack } from '../../src/codec/chunk-pool.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 const publish = (size: number, topic = 'a') => ({
   topic,
@@ -33,6 +35,48 @@ describe('ByteWriter', () => {
       if (turn % 7 < 3) for (const chunk of writer.take()) taken.push({ chunk, copy: chunk.slice() })
     }
     for (const { chunk, copy } of taken) expect(Buffer.compare(chunk, copy)).toBe(0)
+  })
+
+  test('what is lent stays as it is until it has been given back, in whatever order, and is used again then', () => {
+    const chance = new SeededRandom(7)
+    const random = (): number => chance.next()
+    const writers = [new ByteWriter(), new ByteWriter(), new ByteWriter()]
+    const lent: { readonly parts: Uint8Array[]; readonly copy: Buffer }[] = []
+    const memory = new Set<ArrayBufferLike>()
+    const giveOne = (): void => {
+      const [loan] = lent.splice(Math.floor(random() * lent.length), 1)
+      if (loan === undefined) return
+      expect(Buffer.compare(Buffer.concat(loan.parts), loan.copy)).toBe(0)
+      giveBack(loan.parts)
+      // Twice does no harm.
+      giveBack(loan.parts)
+    }
+    let bytes = 0
+    for (let turn = 0; turn < 20_000; turn++) {
+      const writer = writers[Math.floor(random() * 3)] as ByteWriter
+      bytes += encodePublish(writer, 5, publish(Math.floor(random() * 4000), `t/${turn}`))
+      if (random() < 0.3) {
+        const parts = writer.lend()
+        for (const part of parts) memory.add(part.buffer)
+        lent.push({ parts, copy: Buffer.concat(parts) })
+      }
+      if (lent.length > 20) giveOne()
+    }
+    while (lent.length > 0) giveOne()
+    expect(bytes).toBeGreaterThan(30_000_000)
+    // 30 MB through at most 2 MiB, but for what did not fit into a rest.
+    expect(memory.size).toBeLessThan(64)
+  })
+
+  test('what was taken for good is not given back by mistake', () => {
+    const writer = new ByteWriter()
+    encodeAck(writer, 4, 'puback', 1)
+    const parts = writer.take()
+    giveBack(parts)
+    giveBack([new Uint8Array(4)])
+    for (let id = 2; id < 100; id++) encodeAck(writer, 4, 'puback', id)
+    expect(Buffer.concat(parts).toString('hex')).toBe('40020001')
+    writer.take()
   })
 
   test('payloads below 4 KiB are copied, larger ones referenced as a chunk of their own', () => {
