@@ -32,17 +32,15 @@ export interface MqttErrorDetails {
 /** Base of all errors of this library. */
 export class MqttError extends Error {
   /** Stable identifier, `ERR_MQTT_...`. */
-  readonly code: string
-  readonly reasonCode: number | undefined
-  readonly reasonString: string | undefined
-  readonly userProperties: readonly (readonly [string, string])[] | undefined
+  declare readonly code: string
+  declare readonly reasonCode: number | undefined
+  declare readonly reasonString: string | undefined
+  declare readonly userProperties: readonly (readonly [string, string])[] | undefined
 
   constructor(message: string, details: MqttErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
-    this.code = details.code ?? 'ERR_MQTT'
-    this.reasonCode = details.reasonCode
-    this.reasonString = details.reasonString
-    this.userProperties = details.userProperties
+    const { cause, ...fields } = details
+    super(message, cause === undefined ? undefined : { cause })
+    Object.assign(this, { code: 'ERR_MQTT' }, fields)
   }
 
   // On the prototype: neither an own property in logs nor lost to minifiers, and no side effect to bundlers.
@@ -61,15 +59,12 @@ export interface OptionsErrorDetails extends MqttErrorDetails {
 
 /** A wrong option or argument. Nothing was changed and nothing was sent. */
 export class OptionsError extends MqttError {
-  readonly path: string | undefined
-  readonly expected: string | undefined
-  readonly received: string | undefined
+  declare readonly path: string | undefined
+  declare readonly expected: string | undefined
+  declare readonly received: string | undefined
 
   constructor(message: string, details: OptionsErrorDetails = {}) {
     super(message, { code: 'ERR_MQTT_OPTIONS', ...details })
-    this.path = details.path
-    this.expected = details.expected
-    this.received = details.received
   }
 
   override get name(): string {
@@ -93,14 +88,13 @@ export function wrongOption(path: string, expected: string, received?: string, f
 /** The connection could not be made, or the server refused it (`reasonCode`). Network errors are the `cause`. */
 export class ConnectError extends MqttError {
   /** MQTT 5 Server Reference of a refusal with 0x9C or 0x9D. */
-  readonly serverReference: string | undefined
+  declare readonly serverReference: string | undefined
 
   constructor(
     message: string,
     details: MqttErrorDetails & { readonly serverReference?: string | undefined } = {},
   ) {
     super(message, { code: 'ERR_MQTT_CONNECT', ...details })
-    this.serverReference = details.serverReference
   }
 
   override get name(): string {
@@ -110,14 +104,13 @@ export class ConnectError extends MqttError {
 
 /** An established connection ended: the network failed, or the server sent DISCONNECT (`reasonCode`). */
 export class ConnectionLostError extends MqttError {
-  readonly serverReference: string | undefined
+  declare readonly serverReference: string | undefined
 
   constructor(
     message: string,
     details: MqttErrorDetails & { readonly serverReference?: string | undefined } = {},
   ) {
     super(message, { code: 'ERR_MQTT_CONNECTION_LOST', ...details })
-    this.serverReference = details.serverReference
   }
 
   override get name(): string {
@@ -138,17 +131,13 @@ export interface ProtocolErrorDetails extends MqttErrorDetails {
 
 /** The peer sent what MQTT forbids. `reasonCode` is the one to answer with in DISCONNECT. */
 export class ProtocolError extends MqttError {
-  readonly packet: string | undefined
-  readonly field: string | undefined
-  readonly offset: number | undefined
-  readonly statement: string | undefined
+  declare readonly packet: string | undefined
+  declare readonly field: string | undefined
+  declare readonly offset: number | undefined
+  declare readonly statement: string | undefined
 
   constructor(message: string, details: ProtocolErrorDetails = {}) {
     super(message, { code: 'ERR_MQTT_PROTOCOL', reasonCode: 0x82, ...details })
-    this.packet = details.packet
-    this.field = details.field
-    this.offset = details.offset
-    this.statement = details.statement
   }
 
   override get name(): string {
@@ -158,11 +147,10 @@ export class ProtocolError extends MqttError {
 
 /** The server refused a publication, or it could not be sent. */
 export class PublishError extends MqttError {
-  readonly topic: string | undefined
+  declare readonly topic: string | undefined
 
   constructor(message: string, details: MqttErrorDetails & { readonly topic?: string | undefined } = {}) {
     super(message, { code: 'ERR_MQTT_PUBLISH', ...details })
-    this.topic = details.topic
   }
 
   override get name(): string {
@@ -172,11 +160,10 @@ export class PublishError extends MqttError {
 
 /** The server refused a subscription. */
 export class SubscribeError extends MqttError {
-  readonly filter: string | undefined
+  declare readonly filter: string | undefined
 
   constructor(message: string, details: MqttErrorDetails & { readonly filter?: string | undefined } = {}) {
     super(message, { code: 'ERR_MQTT_SUBSCRIBE', ...details })
-    this.filter = details.filter
   }
 
   override get name(): string {
@@ -186,11 +173,10 @@ export class SubscribeError extends MqttError {
 
 /** The server refused to remove a subscription. */
 export class UnsubscribeError extends MqttError {
-  readonly filter: string | undefined
+  declare readonly filter: string | undefined
 
   constructor(message: string, details: MqttErrorDetails & { readonly filter?: string | undefined } = {}) {
     super(message, { code: 'ERR_MQTT_UNSUBSCRIBE', ...details })
-    this.filter = details.filter
   }
 
   override get name(): string {

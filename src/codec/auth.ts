@@ -1,6 +1,5 @@
-import type { ByteWriter } from './byte-writer.ts'
-import { type FieldStream, writePacket } from './field-stream.ts'
-import type { AuthPacket, ProtocolVersion } from './packet.ts'
+import { type Encoder, encoder, type FieldStream } from './field-stream.ts'
+import type { AuthPacket } from './packet.ts'
 import { reasonFields } from './reason.ts'
 
 export function authLayout(stream: FieldStream, given: Partial<AuthPacket>): AuthPacket {
@@ -21,6 +20,4 @@ export function authLayout(stream: FieldStream, given: Partial<AuthPacket>): Aut
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids, and in 3.x; nothing is written then
  */
-export function encodeAuth(writer: ByteWriter, version: ProtocolVersion, packet: AuthPacket): number {
-  return writePacket(writer, version, 0xf0, authLayout, packet)
-}
+export const encodeAuth: Encoder<AuthPacket> = /* @__PURE__ */ encoder(0xf0, authLayout)

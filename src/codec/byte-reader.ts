@@ -50,6 +50,7 @@ export class ByteReader implements FieldStream {
   /** First byte of the packet. */
   start: number = 0
   type: number = 0
+  at: number = 0
   index: number = 0
   /** 0 = not known yet. */
   version: ProtocolVersion | 0
@@ -89,6 +90,7 @@ export class ByteReader implements FieldStream {
 
   uint(size: 1 | 2 | 4, _: unknown, path: string, statement: string): number {
     let at = this.position
+    this.at = at
     if (at + size > this.end) throw this.#cut(path, statement)
     this.position = at + size
     let value = 0
@@ -105,10 +107,12 @@ export class ByteReader implements FieldStream {
       value |= (byte & 127) << shift
       if (byte < 128) {
         if (byte === 0 && shift > 0) break
+        this.at = at
         return value
       }
     }
-    throw this.fault(0x81, path, '1.5.5-1', 'at most four bytes, in the shortest form', undefined, at)
+    this.at = at
+    throw this.fault(0x81, path, '1.5.5-1', 'at most four bytes, in the shortest form')
   }
 
   binary(_: unknown, path: string, statement: string): Uint8Array {
@@ -160,19 +164,12 @@ export class ByteReader implements FieldStream {
     return some ? (target as T) : undefined
   }
 
-  fault(
-    code: number,
-    path: string,
-    statement: string,
-    expected: string,
-    value?: unknown,
-    at: number = this.position,
-  ): ProtocolError {
+  fault(code: number, path: string, statement: string, expected: string, value?: unknown): ProtocolError {
     const number = this.version === 5 ? statement : (STATEMENTS_OF_3[statement] ?? statement)
     const id = number.includes('-') ? `MQTT-${number}` : number
     const packet = (PACKET_TYPES[this.type] ?? 'packet').toUpperCase()
     const field = fieldName(path)
-    const offset = at - this.start
+    const offset = this.at - this.start
     const got = value === undefined ? '' : `, got ${shown(value)}`
     return new ProtocolError(
       `${packet}: ${field} at byte ${offset}: expected ${expected}${got} [${statementMark(number)}]`,
@@ -188,6 +185,7 @@ export class ByteReader implements FieldStream {
   #lengthPrefix(path: string, statement: string): number {
     const { bytes, position } = this
     const start = position + 2
+    this.at = position
     const end = start + (((bytes[position] ?? 0) << 8) | (bytes[position + 1] ?? 0))
     if (start > this.end || end > this.end) throw this.#cut(path, statement)
     this.position = start
@@ -203,8 +201,8 @@ export class ByteReader implements FieldStream {
       statement = '1.5.4-1'
     }
     if (text.includes('\0')) {
-      const zero = statement === '1.5.4-2' ? this.bytes.indexOf(0, this.position) : this.position
-      throw this.fault(0x81, path, utf8 ?? statement, 'UTF-8 without U+0000', undefined, zero)
+      if (statement === '1.5.4-2') this.at = this.bytes.indexOf(0, this.position)
+      throw this.fault(0x81, path, utf8 ?? statement, 'UTF-8 without U+0000')
     }
     if (wildcard !== undefined && /[#+]/.test(text)) {
       throw this.fault(0x82, path, wildcard, 'no wildcard', text)

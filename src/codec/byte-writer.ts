@@ -33,6 +33,7 @@ export class ByteWriter implements FieldStream {
   /** Of the packet under construction, where its layout depends on it. */
   version: ProtocolVersion = 5
   type: number = 0
+  readonly at: number = 0
   index: number = 0
 
   // The encoders' side: the chunk, and where the packet under construction is.

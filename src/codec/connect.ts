@@ -1,5 +1,11 @@
-import type { ByteWriter } from './byte-writer.ts'
-import { checkQoS, type FieldStream, topicField, withProperties, writePacket } from './field-stream.ts'
+import {
+  checkQoS,
+  type Encoder,
+  encoder,
+  type FieldStream,
+  topicField,
+  withProperties,
+} from './field-stream.ts'
 import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packet.ts'
 import { WILL as WILL_PROPERTIES } from './property.ts'
 
@@ -14,7 +20,7 @@ const CLEAN_START = 0x02
 
 /** A reader's version becomes the one that the packet asks for. */
 export function connectLayout(stream: FieldStream, given: Partial<ConnectPacket>): ConnectPacket {
-  if (!stream.reads) checkClientId(stream, given)
+  if (!stream.reads) checkArguments(stream, given)
   const name = stream.string(stream.version === 3 ? 'MQIsdp' : 'MQTT', 'protocolName', '3.1.2-1')
   const level = stream.uint(1, stream.version | (given.bridge ? BRIDGE : 0), 'protocolVersion', '3.1.2-2')
   if (stream.reads) {
@@ -53,15 +59,14 @@ function flagsField(
     path,
     '3.1.2-3',
   )
-  const at = stream.position - 1
-  if ((flags & 1) !== 0) throw stream.fault(0x81, path, '3.1.2-3', 'no reserved bit', flags, at)
+  if ((flags & 1) !== 0) throw stream.fault(0x81, path, '3.1.2-3', 'no reserved bit', flags)
   checkQoS(stream, will === undefined ? (flags >> 3) & 3 : will.qos, 'will.qos', '3.1.2-12', 0x81)
   if ((flags & WILL) === 0 && (flags & (WILL_QOS | WILL_RETAIN)) !== 0) {
     const statement = (flags & WILL_QOS) === 0 ? '3.1.2-13' : '3.1.2-11'
-    throw stream.fault(0x81, path, statement, 'nothing about a Will that is not there', flags, at)
+    throw stream.fault(0x81, path, statement, 'nothing about a Will that is not there', flags)
   }
   if (stream.version !== 5 && (flags & (USERNAME | PASSWORD)) === PASSWORD) {
-    throw stream.fault(0x81, 'password', '3.1.2-22', 'a user name with it', 'none', at)
+    throw stream.fault(0x81, 'password', '3.1.2-22', 'a user name with it', 'none')
   }
   return flags
 }
@@ -75,7 +80,11 @@ function willFields(stream: FieldStream, given: Partial<Will>, flags: number): W
 }
 
 /** What we must not send, though a server may see it. */
-function checkClientId(stream: FieldStream, { clientId, cleanStart }: Partial<ConnectPacket>): void {
+function checkArguments(stream: FieldStream, packet: Partial<ConnectPacket>): void {
+  const { protocolVersion, clientId, cleanStart } = packet
+  if (protocolVersion !== stream.version) {
+    throw stream.fault(0, 'protocolVersion', '3.1.2-2', `${stream.version}`, protocolVersion)
+  }
   if (stream.version === 3 && (!clientId || [...clientId].length > 23)) {
     throw stream.fault(0, 'clientId', '3.1', '1 to 23 characters', clientId)
   }
@@ -90,9 +99,4 @@ function checkClientId(stream: FieldStream, { clientId, cleanStart }: Partial<Co
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
-export function encodeConnect(writer: ByteWriter, version: ProtocolVersion, packet: ConnectPacket): number {
-  if (packet.protocolVersion !== version) {
-    throw writer.fault(0, 'protocolVersion', '3.1.2-2', `${version}`, packet.protocolVersion)
-  }
-  return writePacket(writer, version, 0x10, connectLayout, packet)
-}
+export const encodeConnect: Encoder<ConnectPacket> = /* @__PURE__ */ encoder(0x10, connectLayout)

@@ -117,7 +117,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
         if (next === undefined) return undefined
       } else if (this.#missing > 0) {
         const end = start + Math.min(this.#missing, available)
-        this.#keep(chunk.subarray(start, end))
+        this.#keep(end - start === chunk.length ? chunk : chunk.subarray(start, end))
         this.#position = end
         this.#missing -= end - start
         if (this.#missing > 0) continue
@@ -181,25 +181,24 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Bytes of the packet that begins here, from its fixed header; 0 = not all of the header is there. */
   #frameSize(bytes: Uint8Array, start: number): number {
     this.#checkFirst(start, bytes[start] ?? 0)
+    const path = 'remainingLength'
+    const reader = this.#reader
     let length = 0
     for (let at = start + 1, shift = 0; at < bytes.length; at++, shift += 7) {
       const byte = bytes[at] ?? 0
       length |= (byte & 127) << shift
       // MQTT 3.1.1 does not ask for the shortest form of a length.
-      if (byte > 127 ? shift === 21 : byte === 0 && shift > 0 && this.#reader.version === 5) {
-        throw this.#lengthFault(0x81, '1.5.5-1', 'at most four bytes, in the shortest form')
+      if (byte > 127 ? shift === 21 : byte === 0 && shift > 0 && reader.version === 5) {
+        reader.at++
+        throw reader.fault(0x81, path, '1.5.5-1', 'at most four bytes, in the shortest form')
       }
       if (byte > 127) continue
       const size = at + 1 - start + length
       if (size <= this.maximumPacketSize) return size
-      throw this.#lengthFault(0x95, '3.1.2-24', `a packet of at most ${this.maximumPacketSize} bytes`, size)
+      reader.at++
+      throw reader.fault(0x95, path, '3.1.2-24', `a packet of at most ${this.maximumPacketSize} bytes`, size)
     }
     return 0
-  }
-
-  #lengthFault(code: number, statement: string, expected: string, value?: number): Error {
-    const reader = this.#reader
-    return reader.fault(code, 'remainingLength', statement, expected, value, reader.start + 1)
   }
 
   /** Packet type, direction and flags. [MQTT 5.0 §2.1] */
@@ -208,7 +207,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     const { version, from } = reader
     const type = first >> 4
     const flags = first & 15
-    reader.start = reader.position = start
+    reader.start = reader.at = start
     reader.type = type
     if (type === PUBLISH) {
       if ((flags & 6) === 6) throw reader.fault(0x81, 'qos', '3.3.1-4', '0, 1 or 2', 3)
@@ -258,6 +257,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
         : LAYOUTS[PACKET_TYPES[type] as keyof typeof LAYOUTS](reader, {})
     if (reader.position < end) {
       const statement = OWN_LENGTH.includes(type) ? `3.${type}` : '4.13.1'
+      reader.at = reader.position
       throw reader.fault(0x81, 'remainingLength', statement, 'no more bytes')
     }
     return packet

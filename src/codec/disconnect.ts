@@ -1,6 +1,5 @@
-import type { ByteWriter } from './byte-writer.ts'
-import { type FieldStream, writePacket } from './field-stream.ts'
-import type { DisconnectPacket, ProtocolVersion } from './packet.ts'
+import { type Encoder, encoder, type FieldStream } from './field-stream.ts'
+import type { DisconnectPacket } from './packet.ts'
 import { reasonFields } from './reason.ts'
 
 export function disconnectLayout(stream: FieldStream, given: Partial<DisconnectPacket>): DisconnectPacket {
@@ -17,10 +16,4 @@ export function disconnectLayout(stream: FieldStream, given: Partial<DisconnectP
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
-export function encodeDisconnect(
-  writer: ByteWriter,
-  version: ProtocolVersion,
-  packet: DisconnectPacket,
-): number {
-  return writePacket(writer, version, 0xe0, disconnectLayout, packet)
-}
+export const encodeDisconnect: Encoder<DisconnectPacket> = /* @__PURE__ */ encoder(0xe0, disconnectLayout)

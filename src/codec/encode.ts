@@ -4,10 +4,10 @@ import { concat } from './bytes.ts'
 import { encodeConnack } from './connack.ts'
 import { encodeConnect } from './connect.ts'
 import { encodeDisconnect } from './disconnect.ts'
-import { type Layout, writePacket } from './field-stream.ts'
+import { encoder, type Layout } from './field-stream.ts'
 import { LAYOUTS } from './layouts.ts'
-import type { Packet, ProtocolVersion } from './packet.ts'
-import { PACKET_TYPES, requiredFlags } from './packet-type.ts'
+import type { AckPacket, Packet, ProtocolVersion } from './packet.ts'
+import { CONNECT, PACKET_TYPES, PUBACK, PUBCOMP, requiredFlags } from './packet-type.ts'
 import { encodePingreq, encodePingresp } from './ping.ts'
 import { encodePublish } from './publish.ts'
 import { encodeAck } from './publish-acks.ts'
@@ -39,23 +39,16 @@ export {
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
 export function encodePacket(writer: ByteWriter, version: ProtocolVersion, packet: Packet): number {
-  switch (packet.type) {
-    case 'publish':
-      return encodePublish(writer, version, packet)
-    case 'puback':
-    case 'pubrec':
-    case 'pubrel':
-    case 'pubcomp':
-      return encodeAck(writer, version, packet.type, packet.packetId, packet.reasonCode, packet.properties)
-    case 'connect':
-      return encodeConnect(writer, version, packet)
-    default: {
-      const type = PACKET_TYPES.indexOf(packet.type)
-      if (type < 1) throw writer.fault(0, 'type', '2.1.2', 'a packet type', packet.type)
-      const layout = LAYOUTS[packet.type] as Layout<Packet>
-      return writePacket(writer, version, (type << 4) | requiredFlags(type), layout, packet)
-    }
+  const { type } = packet
+  const number = PACKET_TYPES.indexOf(type)
+  if (type === 'publish') return encodePublish(writer, version, packet)
+  if (number >= PUBACK && number <= PUBCOMP) {
+    const { packetId, reasonCode, properties } = packet as AckPacket
+    return encodeAck(writer, version, type as AckPacket['type'], packetId, reasonCode, properties)
   }
+  if (number < CONNECT) throw writer.fault(0, 'type', '2.1.2', 'a packet type', type)
+  const layout = LAYOUTS[type as keyof typeof LAYOUTS] as Layout<Packet>
+  return encoder((number << 4) | requiredFlags(number), layout)(writer, version, packet)
 }
 
 export interface EncodeOptions {

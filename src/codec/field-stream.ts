@@ -16,7 +16,8 @@ export interface FieldStream {
   /** Of the packet: its number. */
   readonly type: number
   version: ProtocolVersion | 0
-  readonly position: number
+  /** Where the field begins that was read last: what faults point to. */
+  readonly at: number
   /** Of the item of a list that is at hand: `[]` in a path stands for it. */
   index: number
 
@@ -47,7 +48,6 @@ export interface FieldStream {
    * The error to throw: a `ProtocolError` with the code when reading, an `OptionsError` with the value when writing.
    *
    * @param expected - completes "expected ..."
-   * @param at - position of the fault, when reading
    */
   fault(code: number, path: string, statement: string, expected: string, value?: unknown, at?: number): Error
 }
@@ -59,7 +59,7 @@ export type Layout<P> = (stream: FieldStream, given: Partial<P>) => P
 export function packetIdField(stream: FieldStream, value: number | undefined, statement: string): number {
   const packetId = stream.uint(2, value, 'packetId', statement)
   if (packetId === 0) {
-    throw stream.fault(0x82, 'packetId', statement, '1 to 65,535', packetId, stream.position - 2)
+    throw stream.fault(0x82, 'packetId', statement, '1 to 65,535', packetId)
   }
   return packetId
 }
@@ -73,9 +73,8 @@ export function topicField(
   wildcard: string,
   utf8?: string,
 ): string {
-  const at = stream.position
   const topic = stream.string(value, path, statement, wildcard, utf8)
-  if (topic === '') throw stream.fault(0x82, path, '4.7.3-1', 'at least one character', topic, at)
+  if (topic === '') throw stream.fault(0x82, path, '4.7.3-1', 'at least one character', topic)
   return topic
 }
 
@@ -88,7 +87,7 @@ export function checkQoS(
   code: number = 0x82,
 ): asserts value is QoS {
   if (value !== 0 && value !== 1 && value !== 2) {
-    throw stream.fault(code, path, statement, '0, 1 or 2', value, stream.position - 1)
+    throw stream.fault(code, path, statement, '0, 1 or 2', value)
   }
 }
 
@@ -119,16 +118,15 @@ export function withProperties<P extends object, T>(
   return whole
 }
 
-/** Writes a packet by its layout. Returns bytes appended; 0 = nothing, because it would be too large. */
-export function writePacket<P>(
-  writer: ByteWriter,
-  version: ProtocolVersion,
-  first: number,
-  layout: Layout<P>,
-  packet: P,
-): number {
-  writer.begin(first, 0, 64)
-  writer.version = version
-  layout(writer, packet)
-  return writer.end(0)
+/** Writes a packet of one type. Returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`. */
+export type Encoder<P> = (writer: ByteWriter, version: ProtocolVersion, packet: P) => number
+
+/** @param first - the first byte of such packets */
+export function encoder<P>(first: number, layout: Layout<P>): Encoder<P> {
+  return (writer, version, packet) => {
+    writer.begin(first, 0, 64)
+    writer.version = version
+    layout(writer, packet)
+    return writer.end(0)
+  }
 }

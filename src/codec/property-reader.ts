@@ -23,12 +23,11 @@ export interface PropertyTarget {
  * @returns whether there were any
  */
 export function readProperties(reader: ByteReader, place: number, target?: PropertyTarget): boolean {
-  const at = reader.position
   const length = reader.vbi(0, 'propertyLength', '2.2.2-1')
   const packetEnd = reader.end
   const end = reader.position + length
   if (end > packetEnd) {
-    throw reader.fault(0x81, 'propertyLength', '2.2.2-1', 'no more than the packet has', length, at)
+    throw reader.fault(0x81, 'propertyLength', '2.2.2-1', 'no more than the packet has', length)
   }
   reader.end = end
   reader.topicAlias = 0
@@ -44,6 +43,7 @@ export function readProperties(reader: ByteReader, place: number, target?: Prope
       continue
     }
     const property = known[id]
+    reader.at = reader.position
     if (property === undefined) {
       throw reader.fault(0x81, 'propertyIdentifier', '2.2.2', 'one of this packet', id)
     }
@@ -60,7 +60,7 @@ export function readProperties(reader: ByteReader, place: number, target?: Prope
     if (id === TOPIC_ALIAS) reader.topicAlias = value as number
     if (property.many) {
       if (reader.from === 'client') {
-        throw reader.fault(0x82, property.path, '3.3.4-6', 'none from a client', value, reader.position - 1)
+        throw reader.fault(0x82, property.path, '3.3.4-6', 'none from a client', value)
       }
       reader.subscriptionIdentifiers ??= []
       reader.subscriptionIdentifiers.push(value as number)

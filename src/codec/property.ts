@@ -101,7 +101,6 @@ export function propertyField(stream: FieldStream, property: Property, given: un
     case 'b':
       return stream.binary(given as Uint8Array, path, WITHIN)
   }
-  const at = stream.position
   const isFlag = kind === 'f'
   if (isFlag && !stream.reads && typeof given !== 'boolean') {
     throw stream.fault(0, path, WITHIN, 'a boolean', given)
@@ -117,7 +116,7 @@ export function propertyField(stream: FieldStream, property: Property, given: un
         )
   if (number < least || (number > 1 && (isFlag || kind === '1'))) {
     const [code, statement] = id === TOPIC_ALIAS ? [0x94, '3.3.2-8'] : [0x82, `3.${stream.type}.2`]
-    throw stream.fault(code, path, statement, least > 0 ? 'at least 1' : '0 or 1', number, at)
+    throw stream.fault(code, path, statement, least > 0 ? 'at least 1' : '0 or 1', number)
   }
   return isFlag ? number === 1 : number
 }

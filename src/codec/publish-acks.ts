@@ -2,14 +2,12 @@ import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { packetIdField } from './field-stream.ts'
 import type { AckPacket, AckProperties, ProtocolVersion } from './packet.ts'
-import { PUBACK, requiredFlags } from './packet-type.ts'
+import { PACKET_TYPES, requiredFlags } from './packet-type.ts'
 import { reasonFields } from './reason.ts'
-
-const TYPES: readonly AckPacket['type'][] = ['puback', 'pubrec', 'pubrel', 'pubcomp']
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP: one layout. */
 export function decodeAck(reader: ByteReader, first: number): AckPacket {
-  const type = TYPES[(first >> 4) - PUBACK] ?? 'puback'
+  const type = PACKET_TYPES[first >> 4] as AckPacket['type']
   const packetId = packetIdField(reader, undefined, '2.2.1-5')
   // The usual one: two bytes and nothing to be said.
   if (reader.position === reader.end && (first & 8) === 0) return { type, packetId, reasonCode: 0 }
@@ -31,7 +29,7 @@ export function encodeAck(
   reasonCode: number = 0,
   properties?: AckProperties,
 ): number {
-  const number = TYPES.indexOf(type) + PUBACK
+  const number = PACKET_TYPES.indexOf(type)
   writer.begin((number << 4) | requiredFlags(number), 2, 4)
   packetIdField(writer, packetId, '2.2.1-5')
   if (reasonCode !== 0 || properties !== undefined) {

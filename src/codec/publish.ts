@@ -115,7 +115,8 @@ export function decodePublish<P extends PublishPacket>(
     } else readProperties(reader, PUBLISH)
   }
   if (topic === '' && reader.topicAlias === 0) {
-    throw reader.fault(0x82, 'topic', '4.7.3-1', 'at least one character', topic, topicAt)
+    reader.at = topicAt
+    throw reader.fault(0x82, 'topic', '4.7.3-1', 'at least one character', topic)
   }
   return new publishClass(
     topic,

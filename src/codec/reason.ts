@@ -42,7 +42,7 @@ export function checkReasonCode(
   const { type, from } = stream
   if (code === undefined || !isReasonCode(type, code, from)) {
     const expected = `one for ${PACKET_TYPES[type]} from a ${from}`
-    throw stream.fault(0x82, path, reasonStatement(type), expected, code, stream.position - 1)
+    throw stream.fault(0x82, path, reasonStatement(type), expected, code)
   }
 }
 

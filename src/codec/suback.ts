@@ -1,6 +1,12 @@
-import type { ByteWriter } from './byte-writer.ts'
-import { type FieldStream, listField, packetIdField, withProperties, writePacket } from './field-stream.ts'
-import type { ProtocolVersion, SubackPacket } from './packet.ts'
+import {
+  type Encoder,
+  encoder,
+  type FieldStream,
+  listField,
+  packetIdField,
+  withProperties,
+} from './field-stream.ts'
+import type { SubackPacket } from './packet.ts'
 import { checkReasonCode, reasonCodeField } from './reason.ts'
 
 export function subackLayout(stream: FieldStream, given: Partial<SubackPacket>): SubackPacket {
@@ -17,7 +23,7 @@ function codeField(stream: FieldStream, value: number | undefined): number {
   if (!stream.reads) checkReasonCode(stream, value, path)
   const code = reasonCodeField(stream, value === undefined ? value : Math.min(value, 0x80), path)
   if (code > 0x80) {
-    throw stream.fault(0x82, path, '3.9.3-2', '0, 1, 2 or 128', code, stream.position - 1)
+    throw stream.fault(0x82, path, '3.9.3-2', '0, 1, 2 or 128', code)
   }
   return code
 }
@@ -28,6 +34,4 @@ function codeField(stream: FieldStream, value: number | undefined): number {
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
-export function encodeSuback(writer: ByteWriter, version: ProtocolVersion, packet: SubackPacket): number {
-  return writePacket(writer, version, 0x90, subackLayout, packet)
-}
+export const encodeSuback: Encoder<SubackPacket> = /* @__PURE__ */ encoder(0x90, subackLayout)

@@ -1,13 +1,13 @@
-import type { ByteWriter } from './byte-writer.ts'
 import {
   checkQoS,
+  type Encoder,
+  encoder,
   type FieldStream,
   listField,
   packetIdField,
   withProperties,
-  writePacket,
 } from './field-stream.ts'
-import type { ProtocolVersion, SubscribePacket, SubscriptionRequest } from './packet.ts'
+import type { SubscribePacket, SubscriptionRequest } from './packet.ts'
 import { topicFilterRule } from './topic-rules.ts'
 
 const NO_LOCAL = 4
@@ -25,7 +25,7 @@ function requestField(stream: FieldStream, given: Partial<SubscriptionRequest> =
   const five = stream.version === 5
   const byte = stream.uint(1, optionsByte(given, five), 'subscriptionOptions', '3.8.3-1')
   if (byte > (five ? 63 : 3)) {
-    throw stream.fault(0x81, 'subscriptionOptions', '3.8.3-5', 'no reserved bits', byte, stream.position - 1)
+    throw stream.fault(0x81, 'subscriptionOptions', '3.8.3-5', 'no reserved bits', byte)
   }
   const qos = stream.reads ? byte & 3 : given.qos
   checkQoS(stream, qos, 'filters[].qos', '3.8.3')
@@ -34,14 +34,7 @@ function requestField(stream: FieldStream, given: Partial<SubscriptionRequest> =
   checkQoS(stream, retainHandling, 'filters[].retainHandling', '3.8.3')
   const noLocal = (byte & NO_LOCAL) !== 0
   if (noLocal && filter.startsWith('$share/')) {
-    throw stream.fault(
-      0x82,
-      'filters[].noLocal',
-      '3.8.3-4',
-      'false on a Shared Subscription',
-      noLocal,
-      stream.position - 1,
-    )
+    throw stream.fault(0x82, 'filters[].noLocal', '3.8.3-4', 'false on a Shared Subscription', noLocal)
   }
   return { filter, qos, noLocal, retainAsPublished: (byte & RETAIN_AS_PUBLISHED) !== 0, retainHandling }
 }
@@ -62,10 +55,9 @@ function optionsByte(
 
 /** One Topic Filter of SUBSCRIBE or UNSUBSCRIBE. */
 export function topicFilterField(stream: FieldStream, value: string | undefined): string {
-  const at = stream.position
   const filter = stream.string(value, 'filters[]', `3.${stream.type}.3-2`)
   const broken = topicFilterRule(filter, stream.version === 5)
-  if (broken !== undefined) throw stream.fault(0x8f, 'filters[]', ...broken, filter, at)
+  if (broken !== undefined) throw stream.fault(0x8f, 'filters[]', ...broken, filter)
   return filter
 }
 
@@ -75,10 +67,4 @@ export function topicFilterField(stream: FieldStream, value: string | undefined)
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
-export function encodeSubscribe(
-  writer: ByteWriter,
-  version: ProtocolVersion,
-  packet: SubscribePacket,
-): number {
-  return writePacket(writer, version, 0x82, subscribeLayout, packet)
-}
+export const encodeSubscribe: Encoder<SubscribePacket> = /* @__PURE__ */ encoder(0x82, subscribeLayout)

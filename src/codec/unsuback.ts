@@ -1,6 +1,12 @@
-import type { ByteWriter } from './byte-writer.ts'
-import { type FieldStream, listField, packetIdField, withProperties, writePacket } from './field-stream.ts'
-import type { ProtocolVersion, UnsubackPacket } from './packet.ts'
+import {
+  type Encoder,
+  encoder,
+  type FieldStream,
+  listField,
+  packetIdField,
+  withProperties,
+} from './field-stream.ts'
+import type { UnsubackPacket } from './packet.ts'
 import { reasonCodeField } from './reason.ts'
 
 export function unsubackLayout(stream: FieldStream, given: Partial<UnsubackPacket>): UnsubackPacket {
@@ -21,6 +27,4 @@ function codeField(stream: FieldStream, value: number | undefined): number {
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
-export function encodeUnsuback(writer: ByteWriter, version: ProtocolVersion, packet: UnsubackPacket): number {
-  return writePacket(writer, version, 0xb0, unsubackLayout, packet)
-}
+export const encodeUnsuback: Encoder<UnsubackPacket> = /* @__PURE__ */ encoder(0xb0, unsubackLayout)

@@ -1,6 +1,12 @@
-import type { ByteWriter } from './byte-writer.ts'
-import { type FieldStream, listField, packetIdField, withProperties, writePacket } from './field-stream.ts'
-import type { ProtocolVersion, UnsubscribePacket } from './packet.ts'
+import {
+  type Encoder,
+  encoder,
+  type FieldStream,
+  listField,
+  packetIdField,
+  withProperties,
+} from './field-stream.ts'
+import type { UnsubscribePacket } from './packet.ts'
 import { topicFilterField } from './subscribe.ts'
 
 export function unsubscribeLayout(stream: FieldStream, given: Partial<UnsubscribePacket>): UnsubscribePacket {
@@ -16,10 +22,4 @@ export function unsubscribeLayout(stream: FieldStream, given: Partial<Unsubscrib
  * @returns bytes appended; 0 = nothing, because it would exceed `writer.maximumPacketSize`
  * @throws OptionsError for what MQTT forbids; nothing is written then
  */
-export function encodeUnsubscribe(
-  writer: ByteWriter,
-  version: ProtocolVersion,
-  packet: UnsubscribePacket,
-): number {
-  return writePacket(writer, version, 0xa2, unsubscribeLayout, packet)
-}
+export const encodeUnsubscribe: Encoder<UnsubscribePacket> = /* @__PURE__ */ encoder(0xa2, unsubscribeLayout)

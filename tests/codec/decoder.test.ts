@@ -180,8 +180,8 @@ describe('PacketDecoder', () => {
     }
     time(20_000)
     const small = Math.min(time(20_000), time(20_000), time(20_000))
-    // 16 times the bytes: a quadratic decoder would take 256 times as long.
-    expect(Math.min(time(320_000), time(320_000))).toBeLessThan(small * 100 + 50)
+    // 8 times the bytes: a quadratic decoder would take 64 times as long.
+    expect(Math.min(time(160_000), time(160_000), time(160_000))).toBeLessThan(small * 40 + 50)
   })
 
   test('many chunks that wait are taken in linear time', () => {
