@@ -109,6 +109,7 @@ export class Client implements AsyncDisposable {
   #stored: StoredSession | undefined = undefined
   #lastError: MqttError | undefined = undefined
   #checkedOptions: PublishOptions | undefined = undefined
+  #askedForStore = false
   #traced = false
   #leaving = false
 
@@ -140,7 +141,7 @@ export class Client implements AsyncDisposable {
     )
     this.#lifecycle = new Lifecycle(parts.lifecycle, this.#driver, given, resolved)
     this.#router = new MessageRouter(parts.host)
-    this.#pressure = new ProducerPressure(this.#driver.session, () => this.#driver.congested)
+    this.#pressure = new ProducerPressure(this.#driver)
   }
 
   // ------------------------------------------------------------------------------------------------ state
@@ -164,11 +165,11 @@ export class Client implements AsyncDisposable {
   }
 
   get stats(): ClientStats {
-    const { session } = this.#driver
+    const { session, queuedMessages, queuedBytes } = this.#driver
     return Object.freeze({
       ...this.#counters,
-      queuedMessages: session.queuedMessages,
-      queuedBytes: session.queuedBytes,
+      queuedMessages,
+      queuedBytes,
       inFlight: session.inFlight,
       unacknowledged: session.unacknowledged,
     })
@@ -497,6 +498,7 @@ export class Client implements AsyncDisposable {
       onReauthenticated: (data) => client.#lifecycle.onReauthenticated(data),
       onPublishFailed: (publication, error) => client.#publishFailed(publication, error),
       onStoreFailed: (error) => client.#storeFailed(error),
+      onStoreNeeded: () => client.#openStoreEarly(),
       onTurnEnd: () => client.#turnEnded(),
     }
     const lifecycle: LifecycleOwner = {
@@ -590,6 +592,13 @@ export class Client implements AsyncDisposable {
       this.#report(error),
     )
     return this.#stored.open()
+  }
+
+  /** So that what is published before `connect()` is stored too. What goes wrong is for `connect()` to tell. */
+  #openStoreEarly(): void {
+    if (this.#askedForStore) return
+    this.#askedForStore = true
+    this.#openStore().catch(() => {})
   }
 
   #storeFailed(error: StoreError): void {
@@ -775,9 +784,10 @@ export class Client implements AsyncDisposable {
 
   /** Makes room in the queue as `overflow` says; false when the publication itself was refused. */
   #hasRoom(publication: OutgoingPublication): boolean {
-    const { session } = this.#driver
+    const driver = this.#driver
+    const { session } = driver
     const { maxMessages, maxBytes, overflow, qos0 } = this.#options.queue
-    if (session.phase === 'online' && session.queuedMessages === 0 && !this.#driver.congested) return true
+    if (session.phase === 'online' && session.queuedMessages === 0 && !driver.congested) return true
     const { topic } = publication
     if (publication.qos === 0 && qos0 !== 'queue' && session.phase !== 'online') {
       const message = `Publication to "${topic}" was not sent: there is no connection and queue.qos0 is "${qos0}"`
@@ -787,9 +797,9 @@ export class Client implements AsyncDisposable {
       return false
     }
     const size = publication.payload.length
-    const isFull = () => session.queuedMessages + 1 > maxMessages || session.queuedBytes + size > maxBytes
+    const isFull = () => driver.queuedMessages + 1 > maxMessages || driver.queuedBytes + size > maxBytes
     while (overflow === 'drop-oldest' && isFull()) {
-      const oldest = session.oldestQueued() as OutgoingPublication | undefined
+      const oldest = driver.oldestQueued()
       if (oldest === undefined || !this.#driver.cancel(oldest)) break
       this.#driver.refuse(
         oldest,
@@ -802,7 +812,7 @@ export class Client implements AsyncDisposable {
         ? queueFull(
             topic,
             'ERR_MQTT_QUEUE_FULL',
-            `refused: the queue holds ${session.queuedMessages} messages`,
+            `refused: the queue holds ${driver.queuedMessages} messages`,
           )
         : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
     this.#driver.refuse(publication, error)

@@ -33,6 +33,8 @@ export interface DriverOwner {
   onReauthenticated(data: Uint8Array | undefined): void
   onPublishFailed(publication: OutgoingPublication, error: unknown): void
   onStoreFailed(error: StoreError): void
+  /** Something was published, and the store is not open yet. */
+  onStoreNeeded(): void
   /** Bytes were sent or the queue became shorter. */
   onTurnEnd(): void
 }
@@ -87,6 +89,7 @@ export class Driver implements SessionSink, PublicationHost {
   readonly #gate: JournalGate | undefined
   /** Publications from before the store was open: what is in it comes first. */
   #early: OutgoingPublication[] = []
+  #earlyBytes = 0
   /** The connection in use. */
   #link: Link | undefined = undefined
   /** Connections that are left and have not said that they are closed. */
@@ -150,6 +153,25 @@ export class Driver implements SessionSink, PublicationHost {
     return this.#congested
   }
 
+  /** Publications that have not been sent, those included that wait for the store to be opened. */
+  get queuedMessages(): number {
+    return this.session.queuedMessages + this.#early.length
+  }
+
+  /** Payload bytes of `queuedMessages`. */
+  get queuedBytes(): number {
+    return this.session.queuedBytes + this.#earlyBytes
+  }
+
+  /** Some publications are not in the session yet: the store is being opened. */
+  get awaitsStore(): boolean {
+    return this.#early.length > 0
+  }
+
+  oldestQueued(): OutgoingPublication | undefined {
+    return (this.session.oldestQueued() as OutgoingPublication | undefined) ?? this.#early[0]
+  }
+
   get isLinked(): boolean {
     return this.#link !== undefined
   }
@@ -179,6 +201,8 @@ export class Driver implements SessionSink, PublicationHost {
   publish(message: OutgoingPublication): void {
     if (this.#gate !== undefined && this.#gate.journal === undefined) {
       this.#early.push(message)
+      this.#earlyBytes += message.payload.length
+      this.#owner.onStoreNeeded()
       return
     }
     this.#publishing = message
@@ -242,7 +266,26 @@ export class Driver implements SessionSink, PublicationHost {
     if (this.#gate === undefined) return
     this.session.restore(state, this.#tick())
     this.#gate.journal = journal
-    for (const message of this.#early.splice(0)) this.publish(message)
+    for (const message of this.#takeEarly()) this.publish(message)
+    this.#after()
+  }
+
+  /** Publications that the store has given back: the next ones in order. */
+  recall(messages: readonly OutboundMessage[]): void {
+    this.session.recall(messages, this.#tick())
+    this.#after()
+  }
+
+  /** Publications that have expired in the store. */
+  expireRecalled(messages: readonly OutboundMessage[]): void {
+    this.#tick()
+    this.session.expireRecalled(messages)
+    this.#after()
+  }
+
+  /** Publications in the store, of so many bytes each, that could not be read. */
+  forgetSpilled(bytes: readonly number[]): void {
+    for (const size of bytes) this.session.forgetSpilled(size)
     this.#after()
   }
 
@@ -278,7 +321,7 @@ export class Driver implements SessionSink, PublicationHost {
 
   /** The client has ended: everything that waits gets this error. */
   fail(error: MqttError): void {
-    for (const message of this.#early.splice(0)) message.fail(error)
+    for (const message of this.#takeEarly()) message.fail(error)
     this.session.fail(error)
     for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
     this.#after()
@@ -316,10 +359,19 @@ export class Driver implements SessionSink, PublicationHost {
 
   cancel(publication: OutgoingPublication): boolean {
     const early = this.#early.indexOf(publication)
-    if (early >= 0) this.#early.splice(early, 1)
-    else if (!this.session.cancel(publication)) return false
+    if (early >= 0) {
+      this.#early.splice(early, 1)
+      this.#earlyBytes -= publication.payload.length
+    } else if (!this.session.cancel(publication)) return false
     this.#after()
     return true
+  }
+
+  #takeEarly(): OutgoingPublication[] {
+    const early = this.#early
+    this.#early = []
+    this.#earlyBytes = 0
+    return early
   }
 
   publishFailed(publication: OutgoingPublication, error: unknown): void {
@@ -496,15 +548,22 @@ export class Driver implements SessionSink, PublicationHost {
       (cause: unknown) => {
         for (const resolve of [...recorded, ...this.#recorded.splice(0)]) resolve()
         this.#storing = false
-        if (this.#storeFailure !== undefined) return
-        const error =
-          cause instanceof StoreError ? cause : new StoreError('The session store failed to write', { cause })
-        this.#storeFailure = error
-        for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
-        this.#inbox.push(() => this.#owner.onStoreFailed(error))
-        this.#after()
+        this.storeFailed(
+          cause instanceof StoreError
+            ? cause
+            : new StoreError('The session store failed to write', { cause }),
+        )
       },
     )
+  }
+
+  /** From now on nothing is stored, and nothing leaves. */
+  storeFailed(error: StoreError): void {
+    if (this.#storeFailure !== undefined) return
+    this.#storeFailure = error
+    for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
+    this.#inbox.push(() => this.#owner.onStoreFailed(error))
+    this.#after()
   }
 
   #settleStored(through: number): void {

@@ -1,3 +1,4 @@
+import type { Backlog } from '../session/backlog.ts'
 import type { Journal, SessionRecord } from '../session/journal.ts'
 import type { OutboundMessage } from '../session/outbound-message.ts'
 
@@ -21,6 +22,10 @@ export interface DurableJournal extends Journal {
  */
 export class JournalGate implements Journal {
   journal: DurableJournal | undefined = undefined
+
+  get backlog(): Backlog | undefined {
+    return this.journal?.backlog
+  }
 
   published(message: OutboundMessage): void {
     this.journal?.published(message)

@@ -664,7 +664,8 @@ export class Lifecycle {
   async #finish(info: ClosedInfo, error: MqttError): Promise<void> {
     this.#handshake = undefined
     this.endedWith = error
-    const { queuedMessages, inFlight, unacknowledged } = this.#driver.session
+    const { queuedMessages } = this.#driver
+    const { inFlight, unacknowledged } = this.#driver.session
     const keptIn = this.#driver.keepsSession ? 'store' : 'nowhere'
     this.left = Object.freeze({ queuedMessages, inFlight, unacknowledged, keptIn })
     this.#move('end', info.error)

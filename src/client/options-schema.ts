@@ -99,6 +99,8 @@ const options: Rule = objectOf({
     maxAgeMs: durationMs,
     overflow: oneOf('reject', 'drop-oldest', 'drop-newest'),
     qos0: oneOf('queue', 'reject', 'drop'),
+    memoryMessages: count,
+    memoryBytes: count,
   }),
   log: callback,
 })

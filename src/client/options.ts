@@ -58,6 +58,14 @@ export interface QueueOptions {
    * (`acked` rejects, the `dropped` event tells). @default 'queue'
    */
   readonly qos0?: 'queue' | 'reject' | 'drop' | undefined
+  /**
+   * With a `store`: how many queued messages are held in memory. Those of QoS 1 and 2 beyond wait in the store alone, and are read
+   * back in their order; so the queue may be larger than memory. Not with `overflow: "drop-oldest"`, where all are in memory.
+   * @default 16_384
+   */
+  readonly memoryMessages?: number | undefined
+  /** The same in payload bytes. @default 16_777_216 */
+  readonly memoryBytes?: number | undefined
 }
 
 /** What `connectOptions` is told about the attempt it is called for. */
@@ -310,6 +318,8 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
       maxAgeMs: options.queue?.maxAgeMs ?? Number.POSITIVE_INFINITY,
       overflow: options.queue?.overflow ?? 'reject',
       qos0: options.queue?.qos0 ?? 'queue',
+      memoryMessages: options.queue?.memoryMessages ?? 16_384,
+      memoryBytes: options.queue?.memoryBytes ?? 16_777_216,
     }),
     log: options.log,
   })

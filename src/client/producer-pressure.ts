@@ -1,6 +1,6 @@
 import { ClosedError, type MqttError } from '../errors.ts'
-import type { Session } from '../session/session.ts'
 import { onAbort } from '../transport/opening.ts'
+import type { Driver } from './driver.ts'
 
 /** Above one of these a producer should wait, and below half of all it may go on. */
 const MESSAGES = 1_000
@@ -16,13 +16,11 @@ interface Waiting {
 
 /** Back-pressure for producers: when to wait, and the promises of those who do. */
 export class ProducerPressure {
-  readonly #session: Session
-  readonly #isCongested: () => boolean
+  readonly #driver: Driver
   readonly #waiting: Set<Waiting> = new Set()
 
-  constructor(session: Session, isCongested: () => boolean) {
-    this.#session = session
-    this.#isCongested = isCongested
+  constructor(driver: Driver) {
+    this.#driver = driver
   }
 
   get needsDrain(): boolean {
@@ -35,9 +33,12 @@ export class ProducerPressure {
   }
 
   /** Resolves when every publication up to this moment is settled. */
-  flushed(signal: AbortSignal | undefined): Promise<void> {
-    const last = this.#session.lastSequence
-    return this.#until(() => this.#session.oldestUnsettled > last, signal)
+  async flushed(signal: AbortSignal | undefined): Promise<void> {
+    // What was published before the store was open gets its place in the order when it is.
+    if (this.#driver.awaitsStore) await this.#until(() => !this.#driver.awaitsStore, signal)
+    const { session } = this.#driver
+    const last = session.lastSequence
+    await this.#until(() => session.oldestUnsettled > last, signal)
   }
 
   turnEnded(): void {
@@ -55,10 +56,11 @@ export class ProducerPressure {
   }
 
   #exceeds(share: number): boolean {
-    const { queuedMessages, queuedBytes, inFlight } = this.#session
+    const { queuedMessages, queuedBytes } = this.#driver
+    const { inFlight } = this.#driver.session
     if (queuedMessages > MESSAGES * share || queuedBytes > BYTES * share || inFlight > IN_FLIGHT * share)
       return true
-    return this.#isCongested()
+    return this.#driver.congested
   }
 
   #until(isOver: () => boolean, signal: AbortSignal | undefined): Promise<void> {

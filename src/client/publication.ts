@@ -45,7 +45,10 @@ export type PublicationState = 'queued' | 'stored' | 'sent' | 'acked' | 'failed'
 export interface Publication {
   readonly topic: string
   readonly qos: QoS
-  /** 0 at QoS 0 and while it has not been sent. */
+  /**
+   * 0 at QoS 0 and while it has not been sent. Of one that waited in the store alone, it is known once one of the
+   * promises or `state` has been read.
+   */
   readonly packetId: number
   readonly state: PublicationState
   /** Kept so that a crash of this process cannot lose it. At once without a `store`, and at QoS 0. */
@@ -70,6 +73,13 @@ export interface PublicationHost {
   publishFailed(publication: OutgoingPublication, error: unknown): void
 }
 
+/** Knows what becomes of publications whose messages wait in the store alone. */
+export interface SpillHost extends PublicationHost {
+  /** Somebody asks for `publication`: settles it if its message has ended, and else tells it what happens from now on. */
+  adopt(publication: OutgoingPublication): void
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
 const RESOLVED: Promise<void> = Promise.resolve()
 /** The outcome of everything that is not answered by a packet with more to say. */
 export const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undefined })
@@ -94,7 +104,7 @@ interface Extras {
 
 /** The publication itself: the very object that the session keeps in its outbox. */
 export class OutgoingPublication extends OutboundMessage implements Publication {
-  readonly #host: PublicationHost
+  #host: PublicationHost
   /** Absent until settled. An error's identity is what the promises reject with. */
   #outcome: PublishOutcome | { readonly failure: unknown } | undefined = undefined
   #acked: Promise<PublishOutcome> | undefined = undefined
@@ -116,13 +126,15 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
   }
 
   get state(): PublicationState {
+    this.#catchUp()
     const outcome = this.#outcome
     if (outcome !== undefined) return 'failure' in outcome ? 'failed' : this.qos === 0 ? 'sent' : 'acked'
-    if (this.stage !== Stage.queued) return 'sent'
+    if (!this.#isUnsent) return 'sent'
     return this.qos !== 0 && this.#host.storedThrough !== Infinity && this.#isStored ? 'stored' : 'queued'
   }
 
   get stored(): Promise<void> {
+    this.#catchUp()
     if (this.qos === 0 || this.#isStored) return RESOLVED
     const outcome = this.#outcome
     if (outcome !== undefined) return 'failure' in outcome ? Promise.reject(outcome.failure) : RESOLVED
@@ -130,11 +142,12 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
   }
 
   get sent(): Promise<void> {
+    this.#catchUp()
     if (this.#extras?.sent !== undefined) return this.#extras.sent
     const outcome = this.#outcome
     if (outcome !== undefined && 'failure' in outcome && this.packetId === 0)
       return Promise.reject(outcome.failure)
-    if (outcome !== undefined || this.stage !== Stage.queued || this.packetId !== 0) return RESOLVED
+    if (outcome !== undefined || !this.#isUnsent || this.packetId !== 0) return RESOLVED
     const extras = this.#needExtras()
     extras.sent = new Promise<unknown>(capture) as Promise<void>
     extras.settleSent = captured
@@ -143,6 +156,7 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
 
   get acked(): Promise<PublishOutcome> {
     if (this.#acked !== undefined) return this.#acked
+    this.#catchUp()
     const outcome = this.#outcome
     if (outcome === undefined) {
       // QoS 0 that left inside publish(): nobody will settle it, and all of them share one promise.
@@ -180,7 +194,8 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
 
   /** Settles it with an error of the caller's, who knows of it, unless it is on the wire. */
   takeBack(reason: () => unknown): boolean {
-    if (this.#outcome !== undefined || this.stage !== Stage.queued || !this.#host.cancel(this)) return false
+    this.#catchUp()
+    if (this.#outcome !== undefined || !this.#isUnsent || !this.#host.cancel(this)) return false
     this.fail(reason(), true)
     return true
   }
@@ -239,6 +254,22 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
       if (!this.takeBack(() => signal.reason)) this.fail(signal.reason, true)
     }
     signal.addEventListener('abort', extras.onAbort, { once: true })
+  }
+
+  /** Its message waits in the store alone from now on, and `host` knows what becomes of it; internal. */
+  spill(host: SpillHost): void {
+    this.#host = host
+    ;(this as { payload: Uint8Array }).payload = NO_BYTES
+    if (this.#acked !== undefined || this.#extras !== undefined) host.adopt(this)
+  }
+
+  /** A message that went through the store was another object. */
+  #catchUp(): void {
+    if (this.stage === Stage.spilled && this.#outcome === undefined) (this.#host as SpillHost).adopt(this)
+  }
+
+  get #isUnsent(): boolean {
+    return this.stage <= Stage.queued
   }
 
   get #isStored(): boolean {

@@ -1,12 +1,13 @@
 import { StoreError } from '../errors.ts'
-import { MessageExpiry, type OutboundMessage } from '../session/outbound-message.ts'
-import type { PublicationFields } from '../session/stored-record.ts'
+import { MessageExpiry } from '../session/outbound-message.ts'
+import type { StoredPublication } from '../session/stored-record.ts'
 import { DurableJournal } from '../store/durable-journal.ts'
 import type { SessionStore } from '../store/store.ts'
 import type { Driver } from './driver.ts'
 import type { SessionIdentity } from './lifecycle.ts'
 import type { ResolvedOptions } from './options.ts'
-import { OutgoingPublication } from './publication.ts'
+import type { OutgoingPublication } from './publication.ts'
+import { SpilledPublications } from './spilled-publications.ts'
 
 /** The store of a client: opened before its first connection, closed after its last. */
 export class StoredSession {
@@ -39,7 +40,11 @@ export class StoredSession {
 
   /** Opens the store, once, and gives the driver the session in it. Rejects with `StoreError`. */
   open(): Promise<SessionIdentity> {
-    this.#opening ??= this.#open()
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      // What stood in the way may be gone next time.
+      this.#opening = undefined
+      throw error
+    })
     return this.#opening
   }
 
@@ -60,11 +65,20 @@ export class StoredSession {
   }
 
   async #open(): Promise<SessionIdentity> {
-    const { clientId, protocolVersion, versionFallback } = this.#options
+    const { clientId, protocolVersion, versionFallback, queue } = this.#options
+    const spilled = new SpilledPublications(
+      this.#driver,
+      (fields, publicationClass) => this.#publication(fields, publicationClass),
+      this.#report,
+    )
+    // Whoever drops the oldest must have them at hand.
+    const isBounded = queue.overflow !== 'drop-oldest'
+    const limits = { messages: queue.memoryMessages, bytes: queue.memoryBytes }
     const opened = await DurableJournal.open(this.#store, {
       clientId: clientId ?? '',
       protocolVersion: versionFallback ? 0 : protocolVersion,
-      createMessage: (fields) => this.#publication(fields),
+      createMessage: (fields) => spilled.createMessage(fields),
+      backlog: isBounded ? { limits, owner: spilled } : undefined,
     })
     const { journal } = opened
     this.#close = () => journal.close()
@@ -73,19 +87,10 @@ export class StoredSession {
     return { clientId: opened.clientId, protocolVersion: opened.protocolVersion }
   }
 
-  #publication(fields: PublicationFields): OutboundMessage {
+  #publication(fields: StoredPublication, publicationClass: typeof OutgoingPublication): OutgoingPublication {
     const { topic, payload, qos, retain, properties, expiry } = fields
     const renewed = expiry === undefined ? undefined : new MessageExpiry(expiry.dropAt, expiry.endsAt)
     if (expiry !== undefined && renewed !== undefined) renewed.interval = expiry.interval
-    return new OutgoingPublication(
-      this.#driver,
-      topic,
-      payload,
-      qos,
-      retain,
-      properties,
-      renewed,
-      this.#alias,
-    )
+    return new publicationClass(this.#driver, topic, payload, qos, retain, properties, renewed, this.#alias)
   }
 }

@@ -1,4 +1,5 @@
 import type { ProtocolVersion } from '../codec/packet.ts'
+import type { Backlog } from './backlog.ts'
 import type { OutboundMessage } from './outbound-message.ts'
 
 /**
@@ -7,7 +8,9 @@ import type { OutboundMessage } from './outbound-message.ts'
  * what depends on a record leaves only after its flush. Without a journal none of this is called.
  */
 export interface Journal {
-  /** QoS 1 or 2 taken into the outbox. `message.packetId` is 0 while it has not been sent. */
+  /** Where publications wait that are too many for memory; undefined = all of them stay there. */
+  readonly backlog?: Backlog | undefined
+  /** QoS 1 or 2 taken into the outbox, or (stage `spilled`) kept here alone. `message.packetId` is 0 while it has not been sent. */
   published(message: OutboundMessage): void
   /** A PUBLISH with `message.packetId` is about to leave for the first time under this id. */
   sent(message: OutboundMessage): void
@@ -43,8 +46,10 @@ export interface RestoredSession {
   readonly session: SessionRecord | undefined
   /** The highest sequence number that was in use: new ones go on from there. */
   readonly lastSequence: number
-  /** In the order of their sequence numbers. */
+  /** In the order of their sequence numbers. Those that are left in the backlog are later ones. */
   readonly publications: readonly OutboundMessage[]
+  /** Payload bytes of each publication in the backlog. */
+  readonly spilled?: Iterable<number> | undefined
   /** Those of `publications` whose PUBREC has been received, in the order of the PUBRECs. */
   readonly released: readonly OutboundMessage[]
   /** Packet ids of received QoS 2 messages that the application has finished with. */

@@ -6,8 +6,10 @@ import type { PublishContent, PublishProperties, QoS } from '../codec/packet.ts'
  *     queued ──> sent ──> released ──> settled        QoS 2 (released: PUBREC received, PUBREL owed or sent)
  *     queued ──> sent ───────────────> settled        QoS 1
  *     queued ────────────────────────> settled        QoS 0, cancelled, expired, dropped
+ *
+ * A `spilled` one waits in a store; when its turn comes, another object takes its place in the outbox, queued.
  */
-export const Stage = { queued: 0, sent: 1, released: 2, settled: 3 } as const
+export const Stage = { spilled: -1, queued: 0, sent: 1, released: 2, settled: 3 } as const
 export type Stage = (typeof Stage)[keyof typeof Stage]
 
 /**

@@ -55,6 +55,24 @@ export class Outbox {
     this.cursor ??= message
   }
 
+  /** A message that waits in a store counts as queued. */
+  addSpilled(bytes: number): void {
+    this.queuedMessages++
+    this.queuedBytes += bytes
+  }
+
+  /** It does not wait any more, and has not been recalled. */
+  removeSpilled(bytes: number): void {
+    this.queuedMessages--
+    this.queuedBytes -= bytes
+  }
+
+  /** A message comes back from a store: the next one behind all others, counted already. */
+  recall(message: OutboundMessage): void {
+    this.flow.append(message)
+    this.cursor ??= message
+  }
+
   /** Whether a message of `flow` has been sent on this connection: `flow` is ordered by sequence numbers. */
   wasSent(message: OutboundMessage): boolean {
     return this.cursor === undefined || message.sequence < this.cursor.sequence

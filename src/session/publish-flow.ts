@@ -74,7 +74,7 @@ export class PublishFlow {
   }
 
   get isEmpty(): boolean {
-    return this.#outbox.isEmpty
+    return this.#outbox.isEmpty && (this.#journal?.backlog?.size ?? 0) === 0
   }
 
   get queuedMessages(): number {
@@ -94,13 +94,14 @@ export class PublishFlow {
   }
 
   get oldestUnsettled(): number {
-    return this.#outbox.oldest
+    return Math.min(this.#outbox.oldest, this.#journal?.backlog?.first ?? NEVER)
   }
 
   /** When `dropExpired` has something to do. */
   get expiryDue(): Millis {
     // Nothing waits: what was to expire has left or ended since.
-    return this.#outbox.queuedMessages === 0 ? NEVER : this.#expiryDue
+    if (this.#outbox.queuedMessages === 0) return NEVER
+    return Math.min(this.#expiryDue, this.#journal?.backlog?.expiryDue ?? NEVER)
   }
 
   oldestQueued(): OutboundMessage | undefined {
@@ -122,9 +123,11 @@ export class PublishFlow {
   }
 
   cancel(message: OutboundMessage): boolean {
+    if (message.stage === Stage.spilled) return this.#cancelSpilled(message)
     if (message.stage !== Stage.queued || message.sequence === 0) return false
     this.#outbox.settle(message)
     if (message.qos > 0) this.#journal?.settled(message)
+    this.#fetch()
     return true
   }
 
@@ -134,6 +137,31 @@ export class PublishFlow {
       this.#sink.onSettled(message, error)
     }
     this.#expiryDue = NEVER
+    this.#journal?.backlog?.fail(error)
+  }
+
+  /** Messages from the backlog: the next ones in order. */
+  recall(messages: readonly OutboundMessage[], now: Millis): void {
+    this.#now = now
+    for (const message of messages) {
+      this.#outbox.recall(message)
+      this.#watchExpiry(message)
+    }
+    this.#pumpFlow()
+    this.#fetch()
+  }
+
+  /** Messages from the backlog whose time is over. */
+  expireRecalled(messages: readonly OutboundMessage[]): void {
+    for (const message of messages) {
+      this.#leaveBacklog(message, message.payload.length)
+      this.#sink.onSettled(message, expired(message))
+    }
+  }
+
+  /** So many bytes of a message in the backlog could not be read: nothing more will be heard of it. */
+  forgetSpilled(bytes: number): void {
+    this.#outbox.removeSpilled(bytes)
   }
 
   restore(state: RestoredSession): void {
@@ -149,6 +177,7 @@ export class PublishFlow {
       ),
     )
     this.#outbox.rewind()
+    for (const bytes of state.spilled ?? []) this.#outbox.addSpilled(bytes)
   }
 
   // ---------------------------------------------------------------------------------------- the connection's side
@@ -198,6 +227,7 @@ export class PublishFlow {
     this.#now = now
     if (this.#outbox.waiting.size > 0) this.#pumpWaiting()
     if (this.#outbox.cursor !== undefined) this.#pumpFlow()
+    this.#fetch()
   }
 
   /** PUBACK, PUBREC or PUBCOMP. True when an exchange has ended and its identifier is free. */
@@ -243,6 +273,9 @@ export class PublishFlow {
       }
     }
     this.#expiryDue = next === NEVER ? NEVER : Math.max(next, now + EXPIRY_GRAIN_MS)
+    const backlog = this.#journal?.backlog
+    if (backlog !== undefined && backlog.expiryDue <= now) backlog.expire(now)
+    this.#fetch()
   }
 
   // ---------------------------------------------------------------------------------------- inside
@@ -262,12 +295,40 @@ export class PublishFlow {
   }
 
   #publishReliably(message: OutboundMessage): void {
-    this.#outbox.add(message)
+    const outbox = this.#outbox
+    if (this.#journal?.backlog?.takes(outbox.queuedMessages, outbox.queuedBytes) === true) {
+      outbox.addSpilled(message.payload.length)
+      message.stage = Stage.spilled
+      this.#journal.published(message)
+      this.#journal.backlog.add(message)
+      return
+    }
+    outbox.add(message)
     this.#fresh = message
     this.#pumpFlow()
     this.#fresh = undefined
     if (message.stage !== Stage.settled) this.#journal?.published(message)
     if (message.stage === Stage.queued) this.#watchExpiry(message)
+  }
+
+  #cancelSpilled(message: OutboundMessage): boolean {
+    const bytes = this.#journal?.backlog?.remove(message.sequence) ?? -1
+    if (bytes < 0) return false
+    this.#leaveBacklog(message, bytes)
+    return true
+  }
+
+  #leaveBacklog(message: OutboundMessage, bytes: number): void {
+    this.#outbox.removeSpilled(bytes)
+    message.stage = Stage.settled
+    this.#journal?.settled(message)
+  }
+
+  /** Has the backlog move up when little is left in memory. */
+  #fetch(): void {
+    const backlog = this.#journal?.backlog
+    if (backlog === undefined || backlog.size === 0) return
+    backlog.fetch(this.#outbox.queuedMessages, this.#outbox.queuedBytes)
   }
 
   get #maySend(): boolean {
@@ -411,6 +472,7 @@ export class PublishFlow {
     this.#ids.release(message.packetId)
     this.#journal?.settled(message)
     if (this.#outbox.cursor !== undefined) this.#pumpFlow()
+    this.#fetch()
     // 0x92 in PUBCOMP is no failure: the server had finished with it before. [MQTT 5.0 §3.7.2.1]
     const failed = packet.reasonCode >= 0x80 && packet.type !== 'pubcomp'
     this.#sink.onSettled(message, failed ? publicationRefused(message, packet) : outcomeOf(packet))

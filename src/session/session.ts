@@ -275,6 +275,22 @@ export class Session {
 
   // ------------------------------------------------------------------------------------------------ publishing
 
+  /** Publications that the journal's backlog has fetched: the next ones in order. */
+  recall(messages: readonly OutboundMessage[], now: Millis): void {
+    this.#now = now
+    this.#publications.recall(messages, now)
+  }
+
+  /** Publications of the backlog that have expired there. */
+  expireRecalled(messages: readonly OutboundMessage[]): void {
+    this.#publications.expireRecalled(messages)
+  }
+
+  /** A publication of the backlog, of so many payload bytes, could not be read. */
+  forgetSpilled(bytes: number): void {
+    this.#publications.forgetSpilled(bytes)
+  }
+
   /**
    * Takes a publication in: writes it at once when it may be sent now, else keeps it until it may.
    * The arguments were checked before (`checkPublish`); the server's limits are checked here, when it is sent.

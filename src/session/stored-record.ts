@@ -277,6 +277,10 @@ export interface PublicationPlace {
   readonly packetId: number
   readonly releaseOrder: number
   readonly moved: boolean
+  /** Of the payload. */
+  readonly payloadBytes: number
+  /** When it is dropped if it is still not sent; Infinity = never. */
+  readonly dropAt: number
   /** The record's place in the block, in bytes. */
   readonly start: number
   readonly end: number
@@ -474,7 +478,15 @@ function readPlace(view: DataView, start: number, end: number): PublicationPlace
   const flags = view.getUint8(start + 1)
   // A flag that this release does not know means fields that it can not skip.
   if (flags & 0x80 || (flags & 0x03) === 3) return undefined
+  let at = start + 10
+  if (flags & Flag.state) at += 6
+  const dropAt = flags & Flag.expiry ? view.getFloat64(at) : Number.POSITIVE_INFINITY
+  if (flags & Flag.expiry) at += EXPIRY_SIZE
+  at += 2 + view.getUint16(at)
+  if (flags & Flag.properties) at += 4 + view.getUint32(at)
   return {
+    payloadBytes: end - at,
+    dropAt,
     sequence: readSequence(view, start + 2),
     packetId: view.getUint16(start + 8),
     releaseOrder: flags & Flag.state ? readSequence(view, start + 10) : 0,

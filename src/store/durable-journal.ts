@@ -1,11 +1,18 @@
 import type { ProtocolVersion } from '../codec/packet.ts'
 import { StoreError } from '../errors.ts'
 import type { Journal, RestoredSession, SessionRecord } from '../session/journal.ts'
-import type { OutboundMessage } from '../session/outbound-message.ts'
-import { BlockWriter, type OwnerRecord, type PublicationFields } from '../session/stored-record.ts'
-import { LogBlock, type MessageLog, SPILLED } from './message-log.ts'
-import { restoreLog } from './restore.ts'
+import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
+import { BlockWriter, type OwnerRecord, type StoredPublication } from '../session/stored-record.ts'
+import { LogSegment, type MessageLog, SPILLED } from './message-log.ts'
+import { readSpilled, restoreLog } from './restore.ts'
 import type { SessionStore, StoredBlock } from './store.ts'
+import {
+  type BacklogLimits,
+  type BacklogOwner,
+  type BacklogSource,
+  StoredBacklog,
+  type StretchOfLog,
+} from './stored-backlog.ts'
 
 export interface JournalOptions {
   /** As in the client's options; empty = the one in the store, or whatever the server assigns. */
@@ -13,7 +20,9 @@ export interface JournalOptions {
   /** As in the client's options; 0 = the one in the store, or what the server speaks. */
   readonly protocolVersion: ProtocolVersion | 0
   /** Makes the object that stands for a restored publication. */
-  readonly createMessage: (fields: PublicationFields) => OutboundMessage
+  readonly createMessage: (fields: StoredPublication) => OutboundMessage
+  /** Keeps publications beyond `limits` in the store alone. Without it all are in memory. */
+  readonly backlog?: { readonly limits: BacklogLimits; readonly owner: BacklogOwner } | undefined
 }
 
 /** What a store held when it was opened. */
@@ -30,6 +39,8 @@ export interface OpenedJournal {
 
 /** A block is finished when it has grown to this: a turn that publishes a lot makes several. */
 const BLOCK_BYTES = 1024 * 1024
+/** Bytes that one call of the store writes, about: it may copy them. What a long turn has published is more. */
+const WRITE_BYTES = 8 * 1024 * 1024
 const FIRST_BYTES = 2048
 /** Blocks from this size on leave their memory to the next one. */
 const REUSED_BYTES = 32 * 1024
@@ -50,9 +61,11 @@ const MOVE_BYTES = 1024 * 1024
  * One write is under way at a time. What is recorded meanwhile makes up the next group, so that a slow store
  * gets larger groups, not more of them.
  */
-export class DurableJournal implements Journal {
+export class DurableJournal implements Journal, BacklogSource {
   readonly #store: SessionStore
   readonly #log: MessageLog<OutboundMessage>
+  readonly #createMessage: (fields: StoredPublication) => OutboundMessage
+  readonly backlog: StoredBacklog | undefined
   #position: number
   #owner: OwnerRecord
   #session: SessionRecord | undefined
@@ -61,13 +74,13 @@ export class DurableJournal implements Journal {
   readonly #released: Map<OutboundMessage, number> = new Map()
   #releaseOrder: number
 
-  /** The block that is being filled. */
+  /** The block that is being filled, and the segment that it belongs to. */
   #writer: BlockWriter | undefined
-  #block: LogBlock<OutboundMessage> = new LogBlock()
+  #segment: LogSegment<OutboundMessage> = new LogSegment()
   /** Memory of a block that has been written, for the next one; none after small blocks, so that an idle client holds none. */
   #spare: Uint8Array | undefined
   /** Finished, and not in the store yet. */
-  #finished: LogBlock<OutboundMessage>[] = []
+  #finished: LogSegment<OutboundMessage>[] = []
   #finishedBytes: StoredBlock[] = []
   /** A run of settled publications that has not become a record yet: most finish in order. */
   #settledFirst = 0
@@ -82,8 +95,18 @@ export class DurableJournal implements Journal {
   #isClosed = false
   #storedThrough: number
 
-  private constructor(store: SessionStore, state: Awaited<ReturnType<typeof restoreLog>>) {
+  private constructor(
+    store: SessionStore,
+    state: Awaited<ReturnType<typeof restoreLog>>,
+    options: JournalOptions,
+  ) {
     this.#store = store
+    this.#createMessage = options.createMessage
+    const { backlog } = options
+    this.backlog =
+      backlog === undefined
+        ? undefined
+        : new StoredBacklog(this, backlog.limits, backlog.owner, state.unfinished)
     this.#log = state.log
     this.#position = state.lastPosition
     this.#owner = state.owner
@@ -105,7 +128,7 @@ export class DurableJournal implements Journal {
     await attempt(store.open(), 'The session store could not be opened')
     try {
       const state = await attempt(restoreLog(store, options), 'The session store could not be read')
-      const journal = new DurableJournal(store, state)
+      const journal = new DurableJournal(store, state, options)
       if (state.isNew) {
         journal.#open().owner(state.owner)
         await journal.flush()
@@ -152,11 +175,15 @@ export class DurableJournal implements Journal {
 
   published(message: OutboundMessage): void {
     const { sequence } = message
-    if (this.#writer !== undefined && !this.#log.fits(this.#block, sequence)) this.#finish()
+    if (!this.#log.fits(this.#segment, sequence)) {
+      this.#finish()
+      this.#segment = new LogSegment()
+    }
     const writer = this.#open()
     const before = writer.length
     writer.publication(message, sequence, message.packetId, 0, false)
-    this.#log.add(this.#block, sequence, message, writer.length - before)
+    const slot = message.stage === Stage.spilled ? SPILLED : message
+    this.#log.add(this.#segment, sequence, slot, writer.length - before)
     this.#lastSequence = sequence
     this.#binding = true
     if (writer.length >= BLOCK_BYTES) this.#finish()
@@ -216,6 +243,25 @@ export class DurableJournal implements Journal {
     this.#binding = true
   }
 
+  // ------------------------------------------------------------------------------------------------ the backlog
+
+  async read(sequence: number): Promise<StretchOfLog> {
+    if (sequence > this.#storedThrough) await this.flush()
+    const segment = this.#log.find(sequence)
+    if (segment === undefined) return { messages: new Map(), holds: () => false }
+    const through = this.#storedThrough
+    const reading = readSpilled(this.#store, this.#log, segment, this.#createMessage)
+    const messages = await attempt(reading, 'The session store could not be read')
+    return {
+      messages,
+      holds: (other) => (messages.has(other) || other <= through) && this.#log.find(other) === segment,
+    }
+  }
+
+  recalled(messages: readonly OutboundMessage[]): void {
+    for (const message of messages) this.#log.replace(message.sequence, message)
+  }
+
   // ------------------------------------------------------------------------------------------------ writing
 
   /**
@@ -249,7 +295,7 @@ export class DurableJournal implements Journal {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const remove = this.#compact()
     this.#finish()
-    const blocks = this.#finished
+    const segments = this.#finished
     const put = this.#finishedBytes
     if (put.length === 0 && remove.length === 0) return Promise.resolve()
     this.#finished = []
@@ -257,11 +303,13 @@ export class DurableJournal implements Journal {
     this.#binding = false
     const through = this.#lastSequence
     const writing = attempt(
-      this.#store.write({ put, remove }),
+      writeInPieces(this.#store, put, remove),
       'The session store could not be written',
     ).then(
       () => {
-        for (const block of blocks) block.isWritten = true
+        put.forEach(({ position }, n) => {
+          ;(segments[n] as LogSegment<OutboundMessage>).written = position
+        })
         this.#reuse(put)
         this.#storedThrough = through
         this.#writing = undefined
@@ -303,14 +351,13 @@ export class DurableJournal implements Journal {
     const writer = this.#writer
     if (writer === undefined) return
     const bytes = writer.finish()
-    const block = this.#block
-    block.position = ++this.#position
-    block.size = bytes.length
-    this.#log.push(block)
-    this.#finished.push(block)
-    this.#finishedBytes.push({ position: block.position, bytes })
+    const segment = this.#segment
+    const position = ++this.#position
+    this.#log.extend(segment, position, bytes.length)
+    this.#finished.push(segment)
+    this.#finishedBytes.push({ position, bytes })
     this.#writer = undefined
-    this.#block = new LogBlock()
+    if (segment.isFull) this.#segment = new LogSegment()
   }
 
   /**
@@ -324,12 +371,15 @@ export class DurableJournal implements Journal {
     if (log.totalBytes - log.liveBytes > log.liveBytes + SLACK_BYTES) this.#moveFront()
     let count = 0
     let size = 0
-    for (const block of log.blocks) {
-      if (block.live > 0 || !block.isWritten) break
+    let gone = 0
+    for (const segment of log.segments) {
+      if (segment.live > 0 || !segment.isWritten) break
       count++
-      size += block.size
+      size += segment.size
+      gone += segment.last - segment.position + 1
     }
-    if (count === 0 || (size < bytes && count < blocks)) return []
+    if (count === 0 || (size < bytes && gone < blocks)) return []
+    if (count === log.segments.length && this.#segment.position !== 0) this.#segment = new LogSegment()
     const writer = this.#open()
     writer.owner(this.#owner)
     if (this.#session !== undefined) writer.session(this.#session)
@@ -340,10 +390,10 @@ export class DurableJournal implements Journal {
   /** Records unfinished publications of the oldest blocks anew, so that those can go. */
   #moveFront(): void {
     let moved = 0
-    for (const block of this.#log.blocks) {
-      if (!block.isWritten || moved >= MOVE_BYTES) return
-      if (block.live === 0) continue
-      const messages = [...block.slots, ...block.moved.values()]
+    for (const segment of this.#log.segments) {
+      if (!segment.isWritten || segment === this.#segment || moved >= MOVE_BYTES) return
+      if (segment.live === 0) continue
+      const messages = [...segment.slots, ...segment.moved.values()]
       // What is in the store alone waits to be sent: it will be read soon, and is not in the way for long.
       if (messages.includes(SPILLED)) return
       for (const message of messages) {
@@ -358,10 +408,27 @@ export class DurableJournal implements Journal {
     const { sequence } = message
     writer.publication(message, sequence, message.packetId, this.#released.get(message) ?? 0, true)
     const bytes = writer.length - before
-    this.#log.move(this.#block, sequence, message, bytes)
+    this.#log.move(this.#segment, sequence, message, bytes)
     if (writer.length >= BLOCK_BYTES) this.#finish()
     return bytes
   }
+}
+
+async function writeInPieces(
+  store: SessionStore,
+  put: readonly StoredBlock[],
+  remove: readonly number[],
+): Promise<void> {
+  let from = 0
+  let size = 0
+  for (let n = 0; n < put.length - 1; n++) {
+    size += (put[n] as StoredBlock).bytes.length
+    if (size < WRITE_BYTES) continue
+    await store.write({ put: put.slice(from, n + 1), remove: [] })
+    from = n + 1
+    size = 0
+  }
+  await store.write({ put: from === 0 ? put : put.slice(from), remove })
 }
 
 async function attempt<T>(work: Promise<T>, what: string): Promise<T> {

@@ -1,7 +1,8 @@
 import type { SessionRecord } from '../session/journal.ts'
 import type { OwnerRecord, PublicationPlace, RecordVisitor } from '../session/stored-record.ts'
-import type { LogBlock, MessageLog } from './message-log.ts'
+import type { LogSegment, MessageLog } from './message-log.ts'
 import { SPILLED } from './message-log.ts'
+import { SequenceIndex } from './sequence-index.ts'
 
 /** How far an unfinished publication had come. Those without one were never sent. */
 export interface FlightState {
@@ -19,7 +20,8 @@ export interface FlightState {
  */
 export class Replay<M> implements RecordVisitor {
   readonly #log: MessageLog<M>
-  #block!: LogBlock<M>
+  #segment!: LogSegment<M>
+  readonly unfinished: SequenceIndex = new SequenceIndex()
   readonly flights: Map<number, FlightState> = new Map()
   readonly received: Set<number> = new Set()
   session: SessionRecord | undefined
@@ -31,20 +33,21 @@ export class Replay<M> implements RecordVisitor {
     this.#log = log
   }
 
-  /** The records that follow are from this block. */
-  enter(block: LogBlock<M>): void {
-    this.#block = block
+  /** The records that follow are from this segment. */
+  enter(segment: LogSegment<M>): void {
+    this.#segment = segment
   }
 
   onPublication(place: PublicationPlace): void {
     const { sequence, packetId, releaseOrder } = place
+    this.unfinished.add(sequence, place.payloadBytes, place.dropAt)
     const bytes = place.end - place.start
     // A number that does not ascend, or leaves too wide a gap, is kept the other way: it costs more, and is rare.
-    const ascends = sequence > this.lastSequence && this.#log.fits(this.#block, sequence)
+    const ascends = sequence > this.lastSequence && this.#log.fits(this.#segment, sequence)
     if (place.moved || !ascends) {
-      this.#log.move(this.#block, sequence, SPILLED, bytes)
+      this.#log.move(this.#segment, sequence, SPILLED, bytes)
     } else {
-      this.#log.add(this.#block, sequence, SPILLED, bytes)
+      this.#log.add(this.#segment, sequence, SPILLED, bytes)
     }
     this.lastSequence = Math.max(this.lastSequence, sequence)
     if (packetId !== 0) this.#flight(sequence, packetId, releaseOrder)
@@ -69,6 +72,7 @@ export class Replay<M> implements RecordVisitor {
   onSettled(first: number, count: number): void {
     for (let sequence = first; sequence < first + count; sequence++) {
       this.#log.remove(sequence)
+      this.unfinished.remove(sequence)
       this.flights.delete(sequence)
     }
     this.lastSequence = Math.max(this.lastSequence, first + count - 1)

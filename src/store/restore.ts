@@ -4,14 +4,15 @@ import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
 import {
   isSetAside,
   type OwnerRecord,
-  type PublicationPlace,
   readBlock,
   readPublication,
+  type StoredPublication,
   setAside,
 } from '../session/stored-record.ts'
 import type { JournalOptions } from './durable-journal.ts'
-import { LogBlock, MessageLog } from './message-log.ts'
+import { LogSegment, MessageLog, SPILLED } from './message-log.ts'
 import { type FlightState, IGNORE_RECORDS, Replay } from './replay.ts'
+import type { SequenceIndex } from './sequence-index.ts'
 import type { SessionStore, StoredBlock } from './store.ts'
 
 /** A log that has been read: what the journal goes on from. */
@@ -19,6 +20,8 @@ export interface RestoredLog {
   readonly isNew: boolean
   readonly log: MessageLog<OutboundMessage>
   readonly restored: RestoredSession
+  /** Those that are left in the store alone. */
+  readonly unfinished: SequenceIndex
   readonly owner: OwnerRecord
   readonly session: SessionRecord | undefined
   readonly received: Set<number>
@@ -35,21 +38,25 @@ export async function restoreLog(store: SessionStore, options: JournalOptions): 
   const replay = new Replay(log)
   const repairs = new Repairs()
   let lastPosition = 0
+  let segment = new LogSegment<OutboundMessage>()
   for await (const { position, bytes } of store.load(0)) {
+    // A segment has no gaps: what lies between its blocks is not the log's.
+    if (segment.isFull || (segment.position !== 0 && position !== segment.last + 1)) {
+      segment = new LogSegment()
+    }
     lastPosition = position
     if (isSetAside(bytes)) continue
-    const block = new LogBlock<OutboundMessage>()
-    replay.enter(block)
+    replay.enter(segment)
     const damage = readBlock(bytes, replay)
     if (damage !== undefined) repairs.add(position, bytes, damage)
-    block.position = position
-    block.size = damage?.repaired.length ?? bytes.length
-    block.isWritten = true
-    log.push(block)
+    log.extend(segment, position, damage?.repaired.length ?? bytes.length)
+    segment.written = position
   }
   checkOwner(replay, options)
   lastPosition = await repairs.write(store, lastPosition)
-  const messages = await loadMessages(store, log, replay.flights, options)
+  const { unfinished } = replay
+  const messages = await loadMessages(store, log, replay, options)
+  for (const { sequence } of messages) unfinished.remove(sequence)
   const orderOf = (message: OutboundMessage): number =>
     replay.flights.get(message.sequence)?.releaseOrder ?? 0
   const released = messages.filter((message) => orderOf(message) > 0).sort((a, b) => orderOf(a) - orderOf(b))
@@ -60,9 +67,11 @@ export async function restoreLog(store: SessionStore, options: JournalOptions): 
       session: replay.session,
       lastSequence: replay.lastSequence,
       publications: messages,
+      spilled: unfinished.sizes(),
       released,
       received: [...replay.received],
     },
+    unfinished,
     owner: replay.owner ?? { clientId: options.clientId, protocolVersion: options.protocolVersion },
     session: replay.session,
     received: replay.received,
@@ -73,43 +82,89 @@ export async function restoreLog(store: SessionStore, options: JournalOptions): 
   }
 }
 
-/** The unfinished publications, in the order of their sequence numbers. */
+/**
+ * The unfinished publications in the order of their sequence numbers: as many as memory is to hold, and all that have been sent.
+ */
 async function loadMessages(
   store: SessionStore,
   log: MessageLog<OutboundMessage>,
-  flights: ReadonlyMap<number, FlightState>,
+  { flights, unfinished }: Replay<OutboundMessage>,
   options: JournalOptions,
 ): Promise<OutboundMessage[]> {
+  const wanted = firstOf(unfinished, flights, options)
   const messages: OutboundMessage[] = []
-  const first = log.blocks.find((block) => block.live > 0)
-  if (first === undefined) return messages
-  const blocks = new Map(log.blocks.map((block) => [block.position, block]))
-  for await (const { position, bytes } of store.load(first.position)) {
-    const block = blocks.get(position)
-    if (block === undefined || block.live === 0) continue
-    readPublications(bytes, (place) => {
-      if (log.find(place.sequence) !== block) return
-      const message = createMessage(bytes, place, flights.get(place.sequence), options)
-      log.replace(place.sequence, message)
+  for (const segment of log.segments) {
+    if (wanted.size === 0) break
+    if (segment.live === 0) continue
+    const found = await readSpilled(
+      store,
+      log,
+      segment,
+      (stored) => createMessage(stored, flights.get(stored.sequence), options),
+      wanted,
+    )
+    for (const message of found.values()) {
+      wanted.delete(message.sequence)
+      log.replace(message.sequence, message)
       messages.push(message)
-    })
+    }
   }
   return messages.sort((a, b) => a.sequence - b.sequence)
 }
 
-function readPublications(bytes: Uint8Array, visit: (place: PublicationPlace) => void): void {
-  readBlock(bytes, { ...IGNORE_RECORDS, onPublication: visit })
+/** The sequence numbers that memory has room for, and in any case those up to the last one that has been sent. */
+function firstOf(
+  unfinished: SequenceIndex,
+  flights: ReadonlyMap<number, FlightState>,
+  { backlog }: JournalOptions,
+): Set<number> {
+  let lastSent = 0
+  for (const [sequence, { packetId }] of flights) if (packetId !== 0) lastSent = Math.max(lastSent, sequence)
+  const { messages, bytes } = backlog?.limits ?? { messages: Infinity, bytes: Infinity }
+  const wanted = new Set<number>()
+  let size = 0
+  for (const sequence of unfinished.sequences()) {
+    if (sequence > lastSent && (wanted.size >= messages || size >= bytes)) break
+    wanted.add(sequence)
+    size += unfinished.bytesOf(sequence)
+  }
+  return wanted
+}
+
+/** Publications of a segment that are not in memory, by their sequence numbers. */
+export async function readSpilled(
+  store: SessionStore,
+  log: MessageLog<OutboundMessage>,
+  segment: LogSegment<OutboundMessage>,
+  create: (stored: StoredPublication) => OutboundMessage,
+  wanted?: ReadonlySet<number>,
+): Promise<Map<number, OutboundMessage>> {
+  const found = new Map<number, OutboundMessage>()
+  const through = segment.written
+  for await (const { position, bytes } of store.load(segment.position)) {
+    if (position > through) break
+    if (isSetAside(bytes)) continue
+    readBlock(bytes, {
+      ...IGNORE_RECORDS,
+      onPublication: (place) => {
+        const { sequence } = place
+        if (wanted?.has(sequence) === false || log.slotIn(segment, sequence) !== SPILLED) return
+        // The last record of a message counts: it may have been moved within a segment.
+        const message = create(readPublication(bytes, place))
+        message.sequence = sequence
+        found.set(sequence, message)
+      },
+    })
+  }
+  return found
 }
 
 function createMessage(
-  bytes: Uint8Array,
-  place: PublicationPlace,
+  stored: StoredPublication,
   flight: FlightState | undefined,
   options: JournalOptions,
 ): OutboundMessage {
-  const stored = readPublication(bytes, place)
   const message = options.createMessage(stored)
-  message.sequence = place.sequence
   if (flight === undefined) return message
   if (flight.packetId !== 0) {
     message.packetId = flight.packetId
