@@ -66,6 +66,8 @@ export async function connectThroughProxy(
   signal: AbortSignal,
 ): Promise<Socket> {
   const address = parseProxy(proxy)
+  if (address.protocol.startsWith('socks')) await (await import('./socks.ts')).loadSocks()
+  signal.throwIfAborted()
   let socket: Socket
   try {
     socket = await connectTcp({ kind: 'tcp', path: '', ...address }, options.socket ?? {}, signal)

@@ -43,17 +43,14 @@ export async function socksTunnel(
   }
 }
 
-async function loadSocks(): Promise<typeof import('socks')> {
+/** The optional package. To be asked for before anything is opened, so that it is missed at once. */
+export async function loadSocks(): Promise<typeof import('socks')> {
   try {
     return await import('socks')
   } catch (error) {
     throw new OptionsError(
       'proxy: SOCKS proxies need the package "socks", which is not installed: npm install socks',
-      {
-        path: 'proxy',
-        expected: 'the package "socks"',
-        cause: error,
-      },
+      { path: 'proxy', expected: 'the package "socks"', cause: error },
     )
   }
 }

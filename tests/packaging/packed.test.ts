@@ -14,7 +14,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Mosquitto, testMosquitto } from '../support/brokers.ts'
 
 /**
  * The package as it is published: built, packed, unpacked into a consumer's node_modules, and used from there by ESM, by
@@ -107,6 +109,69 @@ describe('the packed package', () => {
       const client = new Client('mqtt://127.0.0.1:1', { reconnect: false })
       client.connect().catch((error) => console.log(error instanceof ConnectError, error.cause.code))`
     expect(await node('c.cjs', source)).toBe('true ECONNREFUSED')
+  })
+
+  /** Touches what is loaded when it is first needed, each kind once. */
+  const lifeOf = (client: string, store: string): string => `
+    const client = ${client}
+    await client.connect()
+    const loop = client.messages('packed/#', { qos: 2 })
+    await loop.ready
+    await client.publish('packed/1', 'by hand', { qos: 2 }).acked
+    const [message] = await loop.take(1)
+    const handled = new Promise((resolve) => client.handle('packed/2', (one) => resolve(one.text()), { concurrency: 2 }))
+    await client.publishFrom([{ topic: 'packed/2', payload: 'by a handler', qos: 1 }])
+    await client.respond('packed/ask', (request) => request.text().toUpperCase()).ready
+    const answer = await client.request('packed/ask', 'answered')
+    const told = [message.text(), await handled, answer.text()]
+    await client.disconnect()
+    const kept = new client.constructor(url, { clientId: 'packed', store: ${store} })
+    await kept.connect()
+    await kept.publish('packed/3', 'stored', { qos: 1 }).stored
+    await kept.disconnect()
+    console.log(told.join())`
+  const expected = 'by hand,by a handler,ANSWERED'
+
+  testMosquitto('ESM, CommonJS and a bundle for browsers each live a whole life', async () => {
+    await using broker = await Mosquitto.start({ listeners: ['tcp', 'ws'] })
+    const client = 'new Client(url, { requestResponseInformation: true })'
+    const tcp = `const url = '${broker.url('tcp')}'`
+    const imports = `
+      import { Client } from 'mqtt-await'
+      import { memoryStore } from 'mqtt-await/store'`
+    expect(await node('e.mjs', `${imports}\n${tcp}\n${lifeOf(client, 'memoryStore()')}`)).toBe(expected)
+    expect(
+      await node(
+        'e.cjs',
+        `const { Client } = require('mqtt-await')
+        const { memoryStore } = require('mqtt-await/store')
+        ${tcp}
+        ;(async () => {${lifeOf(client, 'memoryStore()')}})()`,
+      ),
+    ).toBe(expected)
+
+    writeFileSync(
+      join(consumer, 'page.js'),
+      `${imports}\nconst url = '${broker.url('ws')}'\n${lifeOf(client, 'memoryStore()')}`,
+    )
+    const { metafile } = await build({
+      entryPoints: [join(consumer, 'page.js')],
+      absWorkingDir: consumer,
+      outdir: 'bundled',
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      metafile: true,
+      external: ['level'],
+    })
+    const sources = Object.keys(metafile.inputs).filter((path) => path.includes('mqtt-await/dist'))
+    expect(sources.every((path) => path.includes('mqtt-await/dist/browser/'))).toBe(true)
+    // Node 20 has no WebSocket of its own; nothing else of a page is needed.
+    const page = `globalThis.WebSocket = (await import('ws')).WebSocket\nawait import('./bundled/page.mjs')`
+    expect(await node('f.mjs', page)).toBe(expected)
   })
 
   test('a SOCKS proxy without the package for it is one clear error that says what to install', async () => {
