@@ -279,9 +279,12 @@ export class Client implements AsyncDisposable {
     const { endedWith } = this.#lifecycle
     if (endedWith !== undefined) throw endedWith
     const bytes = payloadBytes(payload)
-    checkTopicName(topic)
     let publication: OutgoingPublication
     if (options === undefined) {
+      // What is encoded at once need not be looked at before.
+      if (typeof topic !== 'string' || this.#plainAlias !== NO_ALIAS || !this.#driver.writesAtOnce(0)) {
+        checkTopicName(topic)
+      }
       publication = new OutgoingPublication(
         this.#driver,
         topic,
@@ -315,15 +318,22 @@ export class Client implements AsyncDisposable {
         expiry,
         alias,
       )
-      if (properties !== undefined) checkPublish(this.#lifecycle.protocolVersion, publication)
+      const isPlain = typeof topic === 'string' && signal === undefined && alias === NO_ALIAS
+      if (!isPlain || !this.#driver.writesAtOnce(qos)) {
+        checkTopicName(topic)
+        if (properties !== undefined) checkPublish(this.#lifecycle.protocolVersion, publication)
+      }
       if (signal !== undefined) {
         signal.throwIfAborted()
         publication.follow(signal)
       }
     }
-    this.#counters.published++
-    if (this.#queueIsBounded && !this.#hasRoom(publication)) return publication
+    if (this.#queueIsBounded && !this.#hasRoom(publication)) {
+      this.#counters.published++
+      return publication
+    }
     this.#driver.publish(publication)
+    this.#counters.published++
     if (publication.failure !== undefined) throw publication.failure
     if (isPublishTraced())
       tracePublish(publication.acked, { clientId: this.clientId, topic, qos: publication.qos })

@@ -1,6 +1,6 @@
 import type { ByteWriter } from '../codec/byte-writer.ts'
 import { giveBack } from '../codec/chunk-pool.ts'
-import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
+import type { ConnackPacket, DisconnectPacket, QoS } from '../codec/packet.ts'
 import { ClosedError, type MqttError, StoreError, TimeoutError } from '../errors.ts'
 import type {
   ConnectRequest,
@@ -198,6 +198,11 @@ export class Driver implements SessionSink, PublicationHost {
     this.#after()
   }
 
+  /** What is published now is encoded before `publish` returns, which throws what MQTT forbids. */
+  writesAtOnce(qos: QoS): boolean {
+    return this.#gate === undefined && this.session.writesAtOnce(qos)
+  }
+
   publish(message: OutgoingPublication): void {
     if (this.#gate !== undefined && this.#gate.journal === undefined) {
       this.#early.push(message)
@@ -207,8 +212,11 @@ export class Driver implements SessionSink, PublicationHost {
     }
     this.#publishing = message
     // The clock is read once per turn: what is published in between shares its time.
-    this.session.publish(message, this.turnNow())
-    this.#publishing = undefined
+    try {
+      this.session.publish(message, this.turnNow())
+    } finally {
+      this.#publishing = undefined
+    }
     if (!this.#turnScheduled) this.#after()
     else if (this.session.output.length >= EAGER_FLUSH) this.#flush()
   }

@@ -1,5 +1,5 @@
 import { LARGEST_PACKET } from '../codec/byte-writer.ts'
-import type { AckPacket } from '../codec/packet.ts'
+import type { AckPacket, QoS } from '../codec/packet.ts'
 import { encodePublish, publishSize } from '../codec/publish.ts'
 import { type MqttError, ProtocolError } from '../errors.ts'
 import type { Millis } from './command.ts'
@@ -114,6 +114,15 @@ export class PublishFlow {
   }
 
   // ---------------------------------------------------------------------------------------- the caller's side
+
+  /** What is published now is encoded before `publish` returns. */
+  writesAtOnce(qos: QoS): boolean {
+    if (!this.#maySend) return false
+    if (qos === 0) return this.#outbox.waiting.size === 0
+    const { cursor, inFlight } = this.#outbox
+    const maximum = this.#connection?.limits?.receiveMaximum ?? 0
+    return cursor === undefined && inFlight < maximum && this.#ids.available > 0
+  }
 
   publish(message: OutboundMessage, now: Millis): void {
     this.#now = now
@@ -305,8 +314,16 @@ export class PublishFlow {
     }
     outbox.add(message)
     this.#fresh = message
-    this.#pumpFlow()
-    this.#fresh = undefined
+    try {
+      this.#pumpFlow()
+    } catch (error) {
+      // MQTT forbids it, which was left to the encoder to find out: nothing was written, and nothing is to be left.
+      this.#outbox.settle(message)
+      if (message.packetId !== 0) this.#ids.release(message.packetId)
+      throw error
+    } finally {
+      this.#fresh = undefined
+    }
     if (message.stage !== Stage.settled) this.#journal?.published(message)
     if (message.stage === Stage.queued) this.#watchExpiry(message)
   }

@@ -10,6 +10,7 @@ import type {
   ConnackPacket,
   ConnectPacket,
   DisconnectPacket,
+  QoS,
 } from '../codec/packet.ts'
 import { encodePingreq } from '../codec/ping.ts'
 import type { PublishClass } from '../codec/publish.ts'
@@ -293,12 +294,18 @@ export class Session {
 
   /**
    * Takes a publication in: writes it at once when it may be sent now, else keeps it until it may.
-   * The arguments were checked before (`checkPublish`); the server's limits are checked here, when it is sent.
+   * The arguments were checked before (`checkPublish`), unless it `writesAtOnce`: then the encoder refuses what MQTT forbids,
+   * and it is as if nothing had been published. The server's limits are checked here, when it is sent.
    * QoS 0 written at once is settled on return, with no call of the sink.
    */
   publish(message: OutboundMessage, now: Millis = this.#now): void {
     this.#now = now
     this.#publications.publish(message, now)
+  }
+
+  /** A publication would be encoded before `publish` returns. */
+  writesAtOnce(qos: QoS): boolean {
+    return this.#publications.writesAtOnce(qos)
   }
 
   /** Takes a publication back that was never on the wire. False when it was, or is settled. The caller settles it. */
