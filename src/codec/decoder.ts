@@ -83,7 +83,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Takes received bytes; `next` returns what is complete. */
   push(chunk: Uint8Array): void {
     this.#bufferedBytes += chunk.length
-    if (this.#position === this.#chunk.length && this.#queue.length === 0) this.#use(chunk, 0)
+    if (this.#position === this.#chunk.length && this.#queue.length === 0) this.#use(chunk)
     else this.#queue.push(chunk)
   }
 
@@ -113,7 +113,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       if (available === 0) {
         const next = this.#takeWaiting()
         // An idle decoder holds no chunk.
-        this.#use(next ?? NO_BYTES, 0)
+        this.#use(next ?? NO_BYTES)
         if (next === undefined) return undefined
       } else if (this.#missing > 0) {
         const end = start + Math.min(this.#missing, available)
@@ -135,7 +135,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
           // Not even the header is whole: the few bytes of it are put before what follows.
           const next = this.#takeWaiting()
           const rest = chunk.slice(start)
-          this.#use(next === undefined ? rest : concat([rest, next]), 0)
+          this.#use(next === undefined ? rest : concat([rest, next]))
           if (next === undefined) return undefined
         } else if (size <= available) {
           this.#position = start + size
@@ -149,9 +149,9 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     }
   }
 
-  #use(chunk: Uint8Array, position: number): void {
+  #use(chunk: Uint8Array): void {
     this.#chunk = chunk
-    this.#position = position
+    this.#position = 0
     this.#reader.use(chunk)
   }
 
