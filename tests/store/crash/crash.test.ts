@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeMosquitto, Mosquitto } from '../../support/brokers.ts'
-import { crashPlace, publisherRounds, receiverRounds } from './rounds.ts'
+import { programPlace } from '../program-place.ts'
+import { publisherRounds, receiverRounds } from './rounds.ts'
 
 /** `npm run crash -- --rounds 100` */
 const rounds = Number(process.env['CRASH_ROUNDS'] ?? 3)
@@ -18,7 +19,7 @@ describeMosquitto(`killed with SIGKILL, ${rounds} rounds`, () => {
   test(
     'a publisher loses nothing whose `stored` has resolved, doubles no QoS 2, keeps the order',
     async () => {
-      using place = crashPlace('publisher')
+      using place = programPlace(new URL('publisher.ts', import.meta.url))
       const url = broker.url()
       const totals = await publisherRounds(place, { rounds, url, brokerUrl: url, random: Math.random })
       console.info('publisher', { ...totals, stored: totals.stored, lost: totals.lost.length })
@@ -31,7 +32,7 @@ describeMosquitto(`killed with SIGKILL, ${rounds} rounds`, () => {
   test(
     'a receiver loses nothing, and gets again only what it had not finished',
     async () => {
-      using place = crashPlace('receiver')
+      using place = programPlace(new URL('receiver.ts', import.meta.url))
       const url = broker.url()
       const totals = await receiverRounds(place, { rounds, url, brokerUrl: url, random: Math.random })
       console.info('receiver', { ...totals, lost: totals.lost.length })

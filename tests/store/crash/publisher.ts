@@ -12,6 +12,8 @@ const [url = '', place = '', record = '', round = '', mode] = process.argv.slice
 const client = new Client(url, {
   clientId: 'crash-publisher',
   store: levelStore(place),
+  // Most of what waits does so in the store alone.
+  queue: { memoryMessages: 100 },
   reconnect: { minDelayMs: 1, maxDelayMs: 20, initial: true },
 })
 client.on('error', (error) => {

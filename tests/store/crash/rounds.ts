@@ -1,54 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { buildSync } from 'esbuild'
+import { existsSync, readFileSync } from 'node:fs'
 import { Client } from 'mqtt-await'
-
-const root = fileURLToPath(new URL('../../..', import.meta.url))
-
-/** What is left of many processes that were killed. */
-export interface CrashPlace extends Disposable {
-  readonly store: string
-  readonly record: string
-  readonly program: string
-}
-
-/** A place of its own, with one of the programs beside this file, bundled: it starts in a tenth of the time. */
-export function crashPlace(program: 'publisher' | 'receiver'): CrashPlace {
-  // Within the repository, where the bundle finds the packages that stay outside of it.
-  const parent = join(root, 'node_modules', '.cache', 'mqtt-await')
-  mkdirSync(parent, { recursive: true })
-  const code = mkdtempSync(join(parent, 'crash-'))
-  const data = mkdtempSync(join(tmpdir(), 'mqtt-await-crash-'))
-  const outfile = join(code, `${program}.mjs`)
-  buildSync({
-    entryPoints: [fileURLToPath(new URL(`${program}.ts`, import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    alias: { 'mqtt-await': join(root, 'src/index.ts'), 'mqtt-await/store': join(root, 'src/store.ts') },
-    logLevel: 'warning',
-  })
-  return {
-    store: join(data, 'store'),
-    record: join(data, 'record'),
-    program: outfile,
-    [Symbol.dispose]: () => {
-      rmSync(code, { recursive: true, force: true })
-      rmSync(data, { recursive: true, force: true })
-    },
-  }
-}
+import type { ProgramPlace } from '../program-place.ts'
 
 /** Starts the program; resolves when it has printed `line`. */
 async function startProgram(
-  place: CrashPlace,
+  place: ProgramPlace,
   parameters: readonly string[],
   line: string,
 ): Promise<ChildProcess> {
@@ -66,7 +24,7 @@ async function startProgram(
   return child
 }
 
-async function runToEnd(place: CrashPlace, parameters: readonly string[]): Promise<void> {
+async function runToEnd(place: ProgramPlace, parameters: readonly string[]): Promise<void> {
   const child = spawn(process.execPath, [place.program, ...parameters], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
@@ -112,7 +70,10 @@ export interface PublisherTotals {
 }
 
 /** A publisher that is killed again and again, and a subscriber that stays. */
-export async function publisherRounds(place: CrashPlace, settings: CrashSettings): Promise<PublisherTotals> {
+export async function publisherRounds(
+  place: ProgramPlace,
+  settings: CrashSettings,
+): Promise<PublisherTotals> {
   const { rounds, url, brokerUrl, random } = settings
   const subscriber = new Client(brokerUrl, { clientId: 'crash-subscriber' })
   await subscriber.connect()
@@ -171,7 +132,7 @@ export interface ReceiverTotals {
 }
 
 /** A receiver that is killed again and again, and a publisher that goes on. */
-export async function receiverRounds(place: CrashPlace, settings: CrashSettings): Promise<ReceiverTotals> {
+export async function receiverRounds(place: ProgramPlace, settings: CrashSettings): Promise<ReceiverTotals> {
   const { rounds, url, brokerUrl, random } = settings
   // Subscribed once before anything is published, so that the server keeps everything.
   const first = await startProgram(place, [url, place.store, place.record], 'subscribed')

@@ -1,7 +1,7 @@
 import { type ClientOptions, type MqttError, PublishError, type StoreError } from 'mqtt-await'
 import { expect, test } from 'vitest'
-import { ScriptedBroker } from '../client/scripted-broker.ts'
-import { CrashStore } from '../support/crash-store.ts'
+import { ScriptedBroker } from '../../client/scripted-broker.ts'
+import { CrashStore } from '../../support/crash-store.ts'
 
 const MEMORY = 16
 const text = new TextDecoder()
