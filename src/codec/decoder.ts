@@ -194,9 +194,13 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       }
       if (byte > 127) continue
       const size = at + 1 - start + length
-      if (size <= this.maximumPacketSize) return size
+      let most = this.maximumPacketSize
+      if (size > LARGEST_ANSWER && reader.type !== PUBLISH && reader.from === 'server') {
+        most = Math.min(most, LARGEST_ANSWER)
+      }
+      if (size <= most) return size
       reader.at++
-      throw reader.fault(0x95, path, '3.1.2-24', `a packet of at most ${this.maximumPacketSize} bytes`, size)
+      throw reader.fault(0x95, path, '3.1.2-24', `a packet of at most ${most} bytes`, size)
     }
     return 0
   }
@@ -263,6 +267,12 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     return packet
   }
 }
+
+/**
+ * Of what a server sends, only messages are larger. The rest is decoded at once, and what it is decoded to takes many times the
+ * memory of the bytes: a server that means ill is not given that much.
+ */
+const LARGEST_ANSWER = 1_048_576
 
 /** Larger pieces are not copied before the whole packet is there. */
 const SMALL = 1024

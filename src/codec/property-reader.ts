@@ -8,6 +8,9 @@ import {
   WITHIN,
 } from './property.ts'
 
+/** A message's own limit is the packet's, but two bytes of properties can become an object: a server is not trusted with more. */
+const MOST_PROPERTY_BYTES = 1_048_576
+
 /** What decoded properties are put into. */
 export interface PropertyTarget {
   userProperties?: (readonly [string, string])[]
@@ -28,6 +31,9 @@ export function readProperties(reader: ByteReader, place: number, target?: Prope
   const end = reader.position + length
   if (end > packetEnd) {
     throw reader.fault(0x81, 'propertyLength', '2.2.2-1', 'no more than the packet has', length)
+  }
+  if (length > MOST_PROPERTY_BYTES && reader.from === 'server') {
+    throw reader.fault(0x97, 'propertyLength', '4.13', `at most ${MOST_PROPERTY_BYTES} bytes`, length)
   }
   reader.end = end
   reader.topicAlias = 0

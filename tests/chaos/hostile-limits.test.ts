@@ -114,6 +114,32 @@ describe('MQTT 5.0', () => {
     expect(told).toBe(0x93)
   })
 
+  test('properties of a message end at 1 MiB, and every packet but a message does', async () => {
+    const packets: [name: string, head: number[], reasonCode: number][] = [
+      // SUBACK of 2 MiB: a reason code in each byte.
+      ['SUBACK', [0x90, 0x80, 0x80, 0x80, 0x01], 0x95],
+      // CONNACK, AUTH and DISCONNECT could be made of half a million user properties.
+      ['AUTH', [0xf0, 0x80, 0x80, 0x80, 0x01], 0x95],
+      ['DISCONNECT', [0xe0, 0x80, 0x80, 0x80, 0x01], 0x95],
+    ]
+    for (const [name, head, reasonCode] of packets) {
+      const life = await victim(5)
+      life.server.last.bytes(...head)
+      const { error, told } = await ending(life)
+      expect(error, name).toMatchObject({ reasonCode })
+      expect(told, name).toBe(reasonCode)
+    }
+
+    // A message that is nothing but 1,048,577 bytes of Subscription Identifiers, two bytes each, and a byte too many.
+    const life = await victim(5)
+    const properties = new Uint8Array(1_048_578).map((_, at) => (at % 2 === 0 ? 0x0b : 1))
+    life.server.last.bytes(0x30, 0x88, 0x80, 0x40, 0, 1, 0x61, 0x82, 0x80, 0x40)
+    life.server.last.transport.write([properties])
+    const { error, told } = await ending(life)
+    expect(error).toMatchObject({ reasonCode: 0x97 })
+    expect(told).toBe(0x97)
+  })
+
   test('an AUTH that nobody asked for ends the connection', async () => {
     const life = await victim(5)
     life.server.last.bytes(0xf0, 2, 0x18, 0)
