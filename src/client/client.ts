@@ -141,7 +141,7 @@ export class Client implements AsyncDisposable {
     )
     this.#lifecycle = new Lifecycle(parts.lifecycle, this.#driver, given, resolved)
     this.#router = new MessageRouter(parts.host)
-    this.#pressure = new ProducerPressure(this.#driver)
+    this.#pressure = new ProducerPressure(this.#driver, clock, this.#counters)
   }
 
   // ------------------------------------------------------------------------------------------------ state

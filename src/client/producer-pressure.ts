@@ -1,6 +1,8 @@
 import { ClosedError, type MqttError } from '../errors.ts'
 import { onAbort } from '../transport/opening.ts'
+import type { Clock } from './clock.ts'
 import type { Driver } from './driver.ts'
+import type { Counters } from './stats.ts'
 
 /** Above one of these a producer should wait, and below half of all it may go on. */
 const MESSAGES = 1_000
@@ -17,19 +19,39 @@ interface Waiting {
 /** Back-pressure for producers: when to wait, and the promises of those who do. */
 export class ProducerPressure {
   readonly #driver: Driver
+  readonly #clock: Clock
+  readonly #counters: Counters
   readonly #waiting: Set<Waiting> = new Set()
+  /** `bytesSent` when the last turn ended. */
+  #sentBefore = 0
 
-  constructor(driver: Driver) {
+  constructor(driver: Driver, clock: Clock, counters: Counters) {
     this.#driver = driver
+    this.#clock = clock
+    this.#counters = counters
   }
 
   get needsDrain(): boolean {
-    return this.#exceeds(1)
+    return this.#exceeds(1) || this.#hogs
+  }
+
+  /**
+   * A loop that the network keeps up with would never wait. But nothing is received meanwhile, and the runtime lets go of what
+   * it has written only when the event loop turns.
+   */
+  get #hogs(): boolean {
+    return this.#counters.bytesSent - this.#sentBefore > BYTES
   }
 
   /** Resolves when the queue has become short. */
   drained(signal: AbortSignal | undefined): Promise<void> {
-    return this.#until(() => !this.#exceeds(0.5), signal)
+    if (!this.#hogs) return this.#until(() => !this.#exceeds(0.5), signal)
+    let hasPassed = false
+    this.#clock.later(() => {
+      hasPassed = true
+      this.turnEnded()
+    })
+    return this.#until(() => hasPassed && !this.#exceeds(0.5), signal)
   }
 
   /** Resolves when every publication up to this moment is settled. */
@@ -42,6 +64,7 @@ export class ProducerPressure {
   }
 
   turnEnded(): void {
+    this.#sentBefore = this.#counters.bytesSent
     for (const waiting of this.#waiting) if (waiting.isOver()) waiting.resolve()
   }
 

@@ -41,6 +41,51 @@ test.each([
   180_000 * rounds,
 )
 
+interface Pressure {
+  readonly growth: number
+  readonly lost: number
+  readonly done: number
+  readonly dropped?: number
+  readonly answered?: number
+  readonly pinged?: number
+}
+
+/** What may be waiting (1 MiB, 1,000 messages), under way (16,384), or in a chunk that somebody still reads; and the noise. */
+const FEW_MEGABYTES = 12_000_000
+
+test.each([
+  ['publish0', 'QoS 0'],
+  ['publish1', 'QoS 1'],
+])(
+  '%s: a million publications of %s in a plain loop, with drained(), take a few megabytes at their fullest',
+  async (kind) => {
+    const found = await measured<Pressure>('pressure-program', kind, 1_000_000 * rounds)
+    expect(found).toMatchObject({ done: 1_000_000 * rounds, lost: 0 })
+    expect(found.growth).toBeLessThan(FEW_MEGABYTES)
+  },
+  120_000 * rounds,
+)
+
+test.each([
+  ['slow0', 'QoS 0', 1_000_000 * rounds],
+  ['slow1', 'QoS 1', 60_000 * rounds],
+  ['slow2', 'QoS 2', 60_000 * rounds],
+])(
+  '%s: a consumer slower than a flood of %s costs no memory, and stops neither PINGRESP nor another consumer',
+  async (kind, _qos, times) => {
+    const found = await measured<Pressure>('pressure-program', kind, times)
+    expect(found.lost).toBe(0)
+    // QoS 0 keeps what the queue holds and counts the rest; nothing else is ever dropped.
+    expect(found.done + (found.dropped ?? 0)).toBe(times)
+    if (kind === 'slow0') expect(found.dropped).toBeGreaterThan(times / 2)
+    else expect(found.dropped).toBe(0)
+    expect(found.answered).toBeGreaterThan(5)
+    expect(found.pinged).toBeGreaterThan(5)
+    expect(found.growth).toBeLessThan(FEW_MEGABYTES)
+  },
+  120_000 * rounds,
+)
+
 interface Left {
   readonly heap: number
   readonly resources: readonly string[]
