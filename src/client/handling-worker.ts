@@ -73,7 +73,8 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
       this.#setDone = resolve
     })
     subscription.flow(this)
-    this.#pull()
+    // Not before `handle()` has returned: handlers use what it returns.
+    queueMicrotask(() => this.#pull())
   }
 
   /** Messages taken from the subscription and not finished: running, retried, or in their topic's line. */

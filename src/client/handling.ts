@@ -61,6 +61,10 @@ export interface HandlingCloseOptions {
 
 const CLOSE_TIMEOUT_MS = 30_000
 
+type OnDemand = typeof import('./on-demand.ts')
+/** After the first handler: those that follow begin at once. */
+let loaded: OnDemand | undefined
+
 /**
  * A handler that is run for each message of a subscription. How it is run, in HandlingWorker, is loaded with the first one:
  * those who read their messages in loops do without it.
@@ -81,10 +85,13 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
     options: HandleOptions<M>,
   ) {
     this.#subscription = subscription
-    this.#loading = import('./on-demand.ts').then(({ HandlingWorker }) => {
-      this.#worker = new HandlingWorker(host, subscription, handler, options)
+    const begin = (parts: OnDemand): HandlingWorker<M> => {
+      loaded = parts
+      this.#worker = new parts.HandlingWorker(host, subscription, handler, options)
       return this.#worker
-    })
+    }
+    this.#loading =
+      loaded === undefined ? import('./on-demand.ts').then(begin) : Promise.resolve(begin(loaded))
     this.#done = this.#loading.then(
       (worker) => worker.done,
       (cause: unknown) => {

@@ -107,6 +107,181 @@ describe('a handler', () => {
   })
 })
 
+describe('a handler that returns no promise', () => {
+  test('is called as messages arrive, all of a chunk in one turn, and each is acknowledged when it returns', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const turns: number[] = []
+    let turn = 0
+    const handling = client.handle('jobs', () => {
+      turns.push(turn)
+    })
+    await handling.ready
+    const ids = broker.publish(...jobs(100))
+    while (turns.length < 100) {
+      await new Promise((resolve) => setImmediate(resolve))
+      turn++
+    }
+    expect(new Set(turns).size).toBe(1)
+    await settled()
+    expect(acks(broker).map(([id]) => id)).toEqual(ids)
+    expect([handling.counts, handling.pending]).toEqual([{ succeeded: 100, failed: 0 }, 0])
+  })
+
+  test('may return one now and then: order and acknowledgements stay', async () => {
+    for (const ordered of ['none', 'topic', 'all'] as const) {
+      const broker = new ScriptedBroker()
+      const client = await broker.client()
+      const order: string[] = []
+      const handling = client.handle(
+        'jobs/#',
+        (message) => {
+          const n = Number(message.text())
+          const done = (): number => order.push(`${message.topic}=${n}`)
+          if (n % 3 === 0) return new Promise((resolve) => setImmediate(resolve)).then(done)
+          // biome-ignore lint/suspicious/noThenProperty: any thenable will do
+          if (n % 3 === 1) return { then: (resolve: (n: number) => void) => resolve(done()) }
+          return done()
+        },
+        { ordered, concurrency: ordered === 'none' ? 1 : 3 },
+      )
+      await handling.ready
+      const ids = broker.publish(...jobs(500, 'jobs/a'), ...jobs(500, 'jobs/b'))
+      await expect.poll(() => handling.counts.succeeded).toBe(1000)
+      await settled()
+      for (const topic of ['jobs/a', 'jobs/b']) {
+        expect(order.filter((each) => each.startsWith(topic))).toEqual(
+          Array.from({ length: 500 }, (_, n) => `${topic}=${n}`),
+        )
+      }
+      expect(acks(broker).map(([id]) => id)).toEqual(ids)
+    }
+  })
+
+  test('works off what has been waiting in slices, so that the network has its turn', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const gate = new Gate()
+    let seen = 0
+    const handling = client.handle('jobs', () => {
+      seen += 1
+      return seen === 1 ? gate.pass() : undefined
+    })
+    await handling.ready
+    broker.publish(...jobs(1000))
+    await settled()
+    expect(seen).toBe(1)
+    const atTurn: number[] = []
+    const opened = gate.open()
+    await new Promise((resolve) => setImmediate(resolve))
+    atTurn.push(seen)
+    await opened
+    expect(atTurn[0]).toBeLessThan(1000)
+    await expect.poll(() => handling.counts.succeeded).toBe(1000)
+  })
+
+  test('may close the handling, and the client', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const seen: string[] = []
+    const handling = client.handle('jobs', (message) => {
+      seen.push(message.text())
+      if (seen.length === 2) void handling.close()
+    })
+    await handling.ready
+    const ids = broker.publish(...jobs(5))
+    await handling.done
+    await settled()
+    expect(seen).toEqual(['0', '1'])
+    expect(acks(broker).map(([id]) => id)).toEqual(ids.slice(0, 2))
+    const others: string[] = []
+    const other = client.handle('others', (message) => {
+      others.push(message.text())
+      void client.close()
+    })
+    await other.ready
+    broker.publish(...jobs(5, 'others'))
+    await other.done
+    expect(others).toEqual(['0'])
+  })
+
+  test('is not called before handle() has returned, whatever is waiting already', async () => {
+    const broker = new ScriptedBroker()
+    broker.connack = { sessionPresent: true }
+    const client = await broker.client({ cleanStart: false, sessionExpiryInterval: 60 })
+    await client.handle('others', () => {}).ready
+    broker.publish(...jobs(2))
+    await settled()
+    let hasReturned = false
+    const seen: boolean[] = []
+    client.handle('jobs', () => seen.push(hasReturned))
+    hasReturned = true
+    await settled()
+    expect(seen).toEqual([true, true])
+  })
+
+  test('whose payload is checked by an asynchronous schema keeps the order of arrival', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const values: unknown[] = []
+    const dropped: string[] = []
+    client.on('dropped', ({ message }) => dropped.push(String(message?.text())))
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: async (value: unknown) => {
+          for (let n = 0; n < 5 - Number(value); n++) await Promise.resolve()
+          return value === 2 ? { issues: [{ message: 'not two' }] } : { value }
+        },
+      },
+    } as const
+    const handling = client.handle('jobs', (message) => values.push(message.value), { schema })
+    await handling.ready
+    const ids = broker.publish(...jobs(5))
+    await expect.poll(() => values.length).toBe(4)
+    await settled()
+    expect([values, dropped]).toEqual([[0, 1, 3, 4], ['2']])
+    expect(acks(broker).map(([id]) => id)).toEqual(ids)
+    expect(handling.counts).toEqual({ succeeded: 4, failed: 0 })
+  })
+
+  test('that throws is retried while others wait, and told the attempt and its signal', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const seen: string[] = []
+    const handling = client.handle(
+      'jobs',
+      (message, { attempt, signal }) => {
+        seen.push(`${message.text()}/${attempt}/${signal.aborted}`)
+        if (message.text() === '0' && attempt < 3) throw new Error('not yet')
+      },
+      { retry: { attempts: 2, minDelayMs: 0 }, onError: () => undefined },
+    )
+    await handling.ready
+    const ids = broker.publish(...jobs(2))
+    await expect.poll(() => handling.counts.succeeded).toBe(2)
+    expect(seen).toEqual(['0/1/false', '0/2/false', '0/3/false', '1/1/false'])
+    await settled()
+    expect(acks(broker).map(([id]) => id)).toEqual(ids)
+  })
+
+  test('of two thousand filters each message finds its own', async () => {
+    const broker = new ScriptedBroker(4)
+    const client = await broker.client()
+    const counts = new Array<number>(2_000).fill(0)
+    const handlings = counts.map((_, n) =>
+      client.handle(n % 2 === 0 ? `site/${n}/temp` : `site/${n}/+`, (message) => {
+        if (Number(message.text()) === n) counts[n] = (counts[n] ?? 0) + 1
+      }),
+    )
+    await Promise.all(handlings.map((handling) => handling.ready))
+    broker.publish(...counts.map((_, n) => [`site/${n}/temp`, { payload: String(n) }] as const))
+    await settled()
+    expect(counts.every((count) => count === 1)).toBe(true)
+  })
+})
+
 describe('a handler that fails', () => {
   test('is reported, and the message refused with 0x80', async () => {
     const broker = new ScriptedBroker()

@@ -63,6 +63,36 @@ describe('a loop', () => {
     },
   )
 
+  test('that was never begun ends the subscription when it is left, and throw() rejects with its error', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const never = client.messages('never')[Symbol.asyncIterator]()
+    expect(await never.return()).toEqual({ value: undefined, done: true })
+    expect(await never.next()).toEqual({ value: undefined, done: true })
+    expect((await broker.next('unsubscribe')).filters).toEqual(['never'])
+    const thrown = client.messages('thrown')[Symbol.asyncIterator]()
+    await expect(thrown.throw(new Error('enough'))).rejects.toThrow('enough')
+    expect(await thrown.next()).toEqual({ value: undefined, done: true })
+    await broker.next('unsubscribe', ({ filters }) => filters[0] === 'thrown')
+  })
+
+  test('that is abandoned keeps the subscription, and what comes waits for another loop', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const subscription = client.messages('a')
+    await subscription.ready
+    broker.publish(['a', { payload: '1', qos: 1 }], ['a', { payload: '2', qos: 1 }])
+    const abandoned = subscription[Symbol.asyncIterator]()
+    expect((await abandoned.next()).value?.text()).toBe('1')
+    const second = subscription[Symbol.asyncIterator]()
+    expect((await second.next()).value?.text()).toBe('2')
+    await settled()
+    expect(broker.all('unsubscribe')).toEqual([])
+    expect(client.stats.unacknowledged).toBe(2)
+    await subscription.close()
+    expect((await abandoned.next()).done).toBe(true)
+  })
+
   test('that waits ends when the subscription is closed', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
@@ -402,11 +432,14 @@ describe('a consumer that is too slow', () => {
     const client = await broker.client()
     client.messages('slow', { qos: 1, highWaterMark: 1 })
     const quick = client.messages('quick')
+    const ping = client.ping()
     broker.publish(...Array.from({ length: 100 }, () => ['slow', { qos: 1 }] as const), [
       'quick',
       { payload: 'here' },
     ])
+    broker.send({ type: 'pingresp' })
     expect((await quick.first()).text()).toBe('here')
+    expect(await ping).toBeGreaterThanOrEqual(0)
     await client.publish('out', 'x', { qos: 1 }).acked
   })
 
