@@ -62,7 +62,7 @@ function closure(folder: string, ...files: readonly string[]): Set<string> {
  * client. The bundler makes a chunk for each set of entries that share something; to find and link a file takes Node longer
  * than to compile most of them.
  */
-async function mergeChunks(folder: string): Promise<void> {
+async function mergeChunks(folder: string, isNode = true): Promise<void> {
   const chunks = (files: Set<string>): string[] => [...files].filter((file) => file.startsWith('chunk-'))
   const protocol = chunks(closure(folder, 'codec.js', 'session.js'))
   const client = chunks(closure(folder, 'index.js')).filter((file) => !protocol.includes(file))
@@ -79,9 +79,10 @@ async function mergeChunks(folder: string): Promise<void> {
       outfile: join(folder, name),
       sourcemap: true,
       sourcesContent: false,
-      // What is not there need not be read; names stay, for stack traces.
-      minifySyntax: true,
-      minifyWhitespace: true,
+      // What is not there need not be read; names stay, for stack traces. For browsers there is a bundler, which needs the
+      // annotations that would go with the rest, and minifies anyway.
+      minifySyntax: isNode,
+      minifyWhitespace: isNode,
       lineLimit: 120,
       plugins: [
         {
@@ -164,7 +165,7 @@ export default defineConfig([
     ...browser,
     format: 'esm',
     outDir: 'dist/browser',
-    onSuccess: () => mergeChunks('dist/browser'),
+    onSuccess: () => mergeChunks('dist/browser', false),
   },
   {
     ...shared,
