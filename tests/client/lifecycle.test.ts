@@ -347,6 +347,22 @@ describe('losing the connection', () => {
     await client.close()
   })
 
+  test('ping() gives the round trip, and rejects when the connection goes first', async () => {
+    const { client, server, clock } = setup({ reconnect: false }, (packet, connection) => {
+      if (packet.type === 'pingreq') clock.setTimer(() => connection.send({ type: 'pingresp' }), 37)
+      else acceptAll(packet, connection)
+    })
+    await expect(client.ping()).rejects.toMatchObject({ code: 'ERR_MQTT_NOT_CONNECTED' })
+    await client.connect()
+    const ping = client.ping()
+    await clock.pass(40)
+    expect(await ping).toBe(37)
+    const unanswered = client.ping().catch((error: unknown) => error)
+    await clock.settle()
+    server.last.cut()
+    expect(await unanswered).toBeInstanceOf(ConnectionLostError)
+  })
+
   test('ackTimeoutMs takes a silent connection for dead', async () => {
     const { client, server, clock } = setup({ ackTimeoutMs: 1_000 })
     await client.connect()

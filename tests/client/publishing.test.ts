@@ -202,35 +202,38 @@ describe('publish() throws for what can never be right', () => {
     await client.close()
   })
 
-  test.each([0, 1, 2] as const)('online too, at QoS %i, and it is as if nothing had been published', async (qos) => {
-    const { client, clock, server } = await setup()
-    await client.connect()
-    const before = { ...client.stats }
-    const bad: [topic: unknown, options?: object][] = [
-      ['', {}],
-      ['a/+'],
-      ['a\0b'],
-      ['\ud800'],
-      ['x'.repeat(65_536)],
-      [7],
-      [undefined],
-      ['t', { responseTopic: 'a/#' }],
-      ['t', { userProperties: { a: '\udc00' } }],
-      ['t', { contentType: 'x'.repeat(65_536) }],
-    ]
-    for (const [topic, options] of bad) {
-      expect(() => client.publish(topic as string, 'x', { qos, ...options })).toThrow(OptionsError)
-      if (qos === 0 && options === undefined) {
-        expect(() => client.publish(topic as string, 'x')).toThrow(OptionsError)
+  test.each([0, 1, 2] as const)(
+    'online too, at QoS %i, and it is as if nothing had been published',
+    async (qos) => {
+      const { client, clock, server } = await setup()
+      await client.connect()
+      const before = { ...client.stats }
+      const bad: [topic: unknown, options?: object][] = [
+        ['', {}],
+        ['a/+'],
+        ['a\0b'],
+        ['\ud800'],
+        ['x'.repeat(65_536)],
+        [7],
+        [undefined],
+        ['t', { responseTopic: 'a/#' }],
+        ['t', { userProperties: { a: '\udc00' } }],
+        ['t', { contentType: 'x'.repeat(65_536) }],
+      ]
+      for (const [topic, options] of bad) {
+        expect(() => client.publish(topic as string, 'x', { qos, ...options })).toThrow(OptionsError)
+        if (qos === 0 && options === undefined) {
+          expect(() => client.publish(topic as string, 'x')).toThrow(OptionsError)
+        }
       }
-    }
-    expect(client.stats).toEqual(before)
-    await client.publish('good', 'x', { qos }).acked
-    await clock.settle()
-    const publishes = server.last.packets.filter((packet) => packet.type === 'publish')
-    expect(publishes).toMatchObject([{ topic: 'good', qos }])
-    await client.close()
-  })
+      expect(client.stats).toEqual(before)
+      await client.publish('good', 'x', { qos }).acked
+      await clock.settle()
+      const publishes = server.last.packets.filter((packet) => packet.type === 'publish')
+      expect(publishes).toMatchObject([{ topic: 'good', qos }])
+      await client.close()
+    },
+  )
 
   test('QoS, options, payloads and properties', async () => {
     const { client } = await setup()
