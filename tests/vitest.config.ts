@@ -21,6 +21,8 @@ export default defineConfig({
     reporters: ['default', new SummaryReporter()],
     pool: 'forks',
     maxWorkers: 2,
+    // The compiler is the runner of these: each `expectTypeOf` is a test.
+    typecheck: { include: ['tests/**/*.test-d.ts'], tsconfig: 'tests/tsconfig.types.json' },
     // `npm run coverage`: the pure parts by their own tests, so that nothing above them flatters the figures.
     coverage: { include: ['src/codec/**', 'src/session/**', 'src/topic/**'], reporter: ['text'] },
   },
