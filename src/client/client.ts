@@ -694,7 +694,12 @@ export class Client implements AsyncDisposable {
     try {
       ;(this.#emitter as unknown as EventEmitter).emit(event, ...details)
     } catch (cause) {
-      this.#report(new MqttError(`A listener of "${event}" has thrown`, { code: 'ERR_MQTT_LISTENER', cause }))
+      this.#report(
+        new MqttError(`A listener of "${event}" has thrown: ${String(cause)}`, {
+          code: 'ERR_MQTT_LISTENER',
+          cause,
+        }),
+      )
     }
   }
 

@@ -188,7 +188,7 @@ export class Driver implements SessionSink, PublicationHost {
     const link = handler as Link
     link.transport = transport
     try {
-      this.session.connect(request, this.#tick())
+      this.session.connect(request, this.#tick(), transport.description || undefined)
     } catch (error) {
       this.#leaving.add(link)
       transport.destroy()

@@ -389,7 +389,7 @@ class Wait {
 }
 
 function handlingClosed(): MqttError {
-  return new MqttError('The handling was closed', { code: 'ERR_MQTT_CLOSED' })
+  return new MqttError('The handling was closed: its handlers should stop', { code: 'ERR_MQTT_CLOSED' })
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

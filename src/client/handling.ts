@@ -96,7 +96,10 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
       (worker) => worker.done,
       (cause: unknown) => {
         host.report(
-          new MqttError('What runs handlers could not be loaded', { code: 'ERR_MQTT_HANDLER', cause }),
+          new MqttError('What runs handlers could not be loaded: no handler of this client will be called', {
+            code: 'ERR_MQTT_HANDLER',
+            cause,
+          }),
         )
         return subscription.close()
       },

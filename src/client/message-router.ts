@@ -381,10 +381,13 @@ export class MessageRouter implements SubscriptionHome {
       listen(message)
     } catch (cause) {
       this.host.report(
-        new MqttError(`A listener of "message" has thrown for a message on "${message.topic}"`, {
-          code: 'ERR_MQTT_LISTENER',
-          cause,
-        }),
+        new MqttError(
+          `A listener of "message" has thrown for a message on "${message.topic}": ${String(cause)}`,
+          {
+            code: 'ERR_MQTT_LISTENER',
+            cause,
+          },
+        ),
       )
     }
     message.settle(0)

@@ -165,7 +165,11 @@ class PendingAnswer {
     this.#signal = signal
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#timer = host.clock.setTimer(() => {
-      this.fail(new TimeoutError(`The request to "${topic}" was not answered within ${timeoutMs} ms`))
+      this.fail(
+        new TimeoutError(
+          `The request to "${topic}" was not answered within ${timeoutMs} ms: is a responder at work?`,
+        ),
+      )
     }, timeoutMs)
   }
 

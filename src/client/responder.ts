@@ -53,7 +53,7 @@ export async function respondWith<M extends AnyMessage>(
     if (host.ended !== undefined) throw cause
     host.report(
       new MqttError(
-        `The answer to a request on "${request.topic}" could not be published to "${responseTopic}"`,
+        `The answer to a request on "${request.topic}" could not be published to "${responseTopic}": ${String(cause)}`,
         {
           code: 'ERR_MQTT_RESPONSE',
           cause,

@@ -1,4 +1,5 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
+import { reasonCodeText } from '../codec/reason-code.ts'
 import { ClosedError, type MqttError, SubscribeError, UnsubscribeError } from '../errors.ts'
 import type {
   FilterResult,
@@ -162,7 +163,11 @@ export class SubscriptionRegistry {
       if (entry === undefined) continue
       if (reasonCode < 0x80) entry.grantedCode = reasonCode
       else
-        this.#refuse(entry, refusal(filter, reasonCode, undefined, 'again, after the session was lost,'), [])
+        this.#refuse(
+          entry,
+          refusal(filter, reasonCode, undefined, 'when it was renewed, after the session was lost'),
+          [],
+        )
     }
   }
 
@@ -364,20 +369,17 @@ function refusal(
   when: string | undefined,
   outcome?: SubscribeOutcome,
 ): SubscribeError {
-  const detail = reasonString === undefined ? '' : `: ${reasonString}`
+  const again = when === undefined ? '' : ` ${when}`
+  const detail = reasonString === undefined ? '' : ` ("${reasonString}")`
   return new SubscribeError(
-    `The server refused the subscription to "${filter}" ${when === undefined ? '' : `${when} `}with reason code ${hex(reasonCode)}${detail}`,
+    `The server refused the subscription to "${filter}"${again}: ${reasonCodeText(reasonCode)}${detail}`,
     { filter, reasonCode, reasonString, userProperties: outcome?.properties?.userProperties },
   )
 }
 
 export function unsubscribeRefusal(filter: string, reasonCode: number): UnsubscribeError {
-  return new UnsubscribeError(`The server refused to end "${filter}" with reason code ${hex(reasonCode)}`, {
+  return new UnsubscribeError(`The server refused to end "${filter}": ${reasonCodeText(reasonCode)}`, {
     filter,
     reasonCode,
   })
-}
-
-function hex(reasonCode: number): string {
-  return `0x${reasonCode.toString(16).padStart(2, '0')}`
 }

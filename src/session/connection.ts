@@ -15,6 +15,8 @@ import { InboundAliases, OutboundAliases } from './topic-aliases.ts'
  */
 export class Connection {
   readonly connect: ConnectPacket
+  /** What errors call it. */
+  readonly server: string
   readonly decoder: PacketDecoder<InboundMessage>
   readonly inboundAliases: InboundAliases
   phase: Exclude<Phase, 'offline'> = 'connecting'
@@ -29,8 +31,14 @@ export class Connection {
   /** When CONNECT was written. */
   readonly #madeAt: Millis
 
-  constructor(connect: ConnectPacket, publishClass: PublishClass<InboundMessage>, now: Millis) {
+  constructor(
+    connect: ConnectPacket,
+    publishClass: PublishClass<InboundMessage>,
+    now: Millis,
+    server: string,
+  ) {
     this.#madeAt = now
+    this.server = server
     this.connect = connect
     this.decoder = new PacketDecoder({
       protocolVersion: connect.protocolVersion,

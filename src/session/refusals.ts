@@ -1,37 +1,49 @@
 import type { AckPacket, ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
 import { reasonCodeText } from '../codec/reason-code.ts'
 import { ConnectError, ConnectionLostError, PublishError, SessionLostError } from '../errors.ts'
+import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
 import type { OutboundMessage } from './outbound-message.ts'
 
 /** The errors that the session's users get to see, each in one place. */
 
-export function connectionRefused(packet: ConnackPacket | DisconnectPacket): ConnectError {
-  return new ConnectError(`Connection refused: ${said(packet)}`, {
+export function connectionRefused(server: string, packet: ConnackPacket | DisconnectPacket): ConnectError {
+  return new ConnectError(`Connection refused by ${server}: ${said(packet)}`, {
     code: 'ERR_MQTT_CONNECTION_REFUSED',
     ...wireDetails(packet),
   })
 }
 
-export function disconnectedByServer(packet: DisconnectPacket): ConnectionLostError {
-  return new ConnectionLostError(`Disconnected by the server: ${said(packet)}`, {
+export function disconnectedByServer(server: string, packet: DisconnectPacket): ConnectionLostError {
+  const hint = packet.reasonCode === 0x8e ? ': another client came with the same client identifier' : ''
+  return new ConnectionLostError(`Disconnected by ${server}: ${said(packet)}${hint}`, {
     code: 'ERR_MQTT_SERVER_DISCONNECT',
     ...wireDetails(packet),
   })
 }
 
-/** The transport closed; `online`: after CONNACK. */
-export function transportLost(cause: Error | undefined, online: boolean): ConnectError | ConnectionLostError {
-  const why = cause === undefined ? 'the server closed the connection' : cause.message
-  if (online) return new ConnectionLostError(`Connection lost: ${why}`, { cause })
-  return new ConnectError(`Connection failed before CONNACK: ${why}`, {
+/** The transport closed. */
+export function transportLost(
+  { server, phase, connect }: Connection,
+  cause: Error | undefined,
+): ConnectError | ConnectionLostError {
+  if (phase === 'online') {
+    return new ConnectionLostError(
+      `Connection to ${server} lost: ${cause?.message ?? 'the server closed it'}`,
+      { cause },
+    )
+  }
+  const version = connect.protocolVersion === 5 ? '5.0' : connect.protocolVersion === 4 ? '3.1.1' : '3.1'
+  const why =
+    cause?.message ?? `it was closed; is that a broker, on the right port, that speaks MQTT ${version}?`
+  return new ConnectError(`Connection to ${server} failed before CONNACK: ${why}`, {
     code: 'ERR_MQTT_CONNECTION_CLOSED',
     cause,
   })
 }
 
-export function keepAliveTimedOut(): ConnectionLostError {
-  return new ConnectionLostError('Connection lost: no answer from the server within the keep-alive time', {
+export function keepAliveTimedOut(server: string): ConnectionLostError {
+  return new ConnectionLostError(`Connection to ${server} lost: no answer within the keep-alive time`, {
     code: 'ERR_MQTT_KEEP_ALIVE_TIMEOUT',
   })
 }

@@ -172,8 +172,10 @@ export class Session {
   /**
    * Begins a connection: writes CONNECT. Clean Start is set only where asked for and no session is to be resumed;
    * an empty Client Identifier becomes the assigned one.
+   *
+   * @param server - what errors call it
    */
-  connect(request: ConnectRequest, now: Millis): void {
+  connect(request: ConnectRequest, now: Millis, server: string = 'the server'): void {
     if (this.#connection !== undefined) throw new Error('connect() while a connection exists')
     this.#now = now
     this.#wire.discard()
@@ -184,7 +186,7 @@ export class Session {
     }
     // The server's limits are those of its CONNACK. Before it, only MQTT's own holds.
     this.#wire.output.maximumPacketSize = LARGEST_PACKET
-    const connection = new Connection(packet, this.#config.publishClass, now)
+    const connection = new Connection(packet, this.#config.publishClass, now, server)
     this.#inbound.isPresenceUnknown = packet.protocolVersion === 3
     this.#mayRefuse = packet.protocolVersion === 5
     encodeConnect(this.#wire.output, packet.protocolVersion, packet)
@@ -245,9 +247,8 @@ export class Session {
     const connection = this.#connection
     if (connection === undefined) return
     this.#now = now
-    const online = connection.phase === 'online'
     this.#goOffline(undefined)
-    this.#sink.onDisconnected(transportLost(cause, online), undefined)
+    this.#sink.onDisconnected(transportLost(connection, cause), undefined)
   }
 
   /** The client has ended: everything that is pending gets this error. What a store holds stays there. */
@@ -417,7 +418,7 @@ export class Session {
       case 'dead':
         this.#wire.discard()
         this.#goOffline(undefined)
-        this.#sink.onDisconnected(keepAliveTimedOut(), undefined)
+        this.#sink.onDisconnected(keepAliveTimedOut(connection.server), undefined)
         break
       default:
     }
@@ -487,7 +488,7 @@ export class Session {
       // Seen from servers that are shutting down; MQTT 5 expects CONNACK with the code instead.
       if (connection.connect.protocolVersion === 5 && packet.reasonCode >= 0x80) {
         this.#goOffline(undefined)
-        this.#sink.onDisconnected(connectionRefused(packet), packet)
+        this.#sink.onDisconnected(connectionRefused(connection.server, packet), packet)
         return
       }
     }
@@ -500,7 +501,7 @@ export class Session {
   #onConnack(connection: Connection, packet: ConnackPacket): void {
     if (packet.reasonCode >= 0x80) {
       this.#goOffline(undefined)
-      this.#sink.onDisconnected(connectionRefused(packet), undefined)
+      this.#sink.onDisconnected(connectionRefused(connection.server, packet), undefined)
       return
     }
     checkConnack(connection, packet, this.#established)
@@ -563,7 +564,7 @@ export class Session {
     }
     this.#wire.discard()
     this.#goOffline(undefined)
-    this.#sink.onDisconnected(disconnectedByServer(packet), packet)
+    this.#sink.onDisconnected(disconnectedByServer(connection.server, packet), packet)
   }
 
   #onPublish(connection: Connection, message: InboundMessage): void {
