@@ -42,8 +42,9 @@ const BLOCK_BYTES = 1024 * 1024
 /** Bytes that one call of the store writes, about: it may copy them. What a long turn has published is more. */
 const WRITE_BYTES = 8 * 1024 * 1024
 const FIRST_BYTES = 2048
-/** Blocks from this size on leave their memory to the next one. */
+/** Blocks from this size on leave their memory to later ones: to the one that is filled while the last is written, and the next. */
 const REUSED_BYTES = 32 * 1024
+const REUSED_BLOCKS = 2
 /** The front of the log is cut off in pieces of about this size: each cut writes the state of the session anew. */
 const CUT_BYTES = 256 * 1024
 const CUT_BLOCKS = 64
@@ -77,8 +78,8 @@ export class DurableJournal implements Journal, BacklogSource {
   /** The block that is being filled, and the segment that it belongs to. */
   #writer: BlockWriter | undefined
   #segment: LogSegment<OutboundMessage> = new LogSegment()
-  /** Memory of a block that has been written, for the next one; none after small blocks, so that an idle client holds none. */
-  #spare: Uint8Array | undefined
+  /** Memory of blocks that have been written, for the next ones; none after small blocks, so that an idle client holds none. */
+  #spare: Uint8Array[] = []
   /** Finished, and not in the store yet. */
   #finished: LogSegment<OutboundMessage>[] = []
   #finishedBytes: StoredBlock[] = []
@@ -327,18 +328,18 @@ export class DurableJournal implements Journal, BacklogSource {
   /** The writer to record with. */
   #open(): BlockWriter {
     if (this.#writer === undefined) {
-      this.#writer = new BlockWriter(this.#spare ?? new Uint8Array(FIRST_BYTES))
-      this.#spare = undefined
+      this.#writer = new BlockWriter(this.#spare.pop() ?? new Uint8Array(FIRST_BYTES))
     }
     return this.#writer
   }
 
   /** The store has let go of the bytes. */
   #reuse(put: readonly StoredBlock[]): void {
-    const bytes = put.at(-1)?.bytes
-    const isWorthIt =
-      bytes !== undefined && bytes.length >= REUSED_BYTES && bytes.buffer.byteLength <= 2 * BLOCK_BYTES
-    this.#spare = isWorthIt ? new Uint8Array(bytes.buffer) : undefined
+    for (const { bytes } of put) {
+      const isWorthIt = bytes.length >= REUSED_BYTES && bytes.buffer.byteLength <= 2 * BLOCK_BYTES
+      if (!isWorthIt) this.#spare.length = 0
+      else if (this.#spare.length < REUSED_BLOCKS) this.#spare.push(new Uint8Array(bytes.buffer))
+    }
   }
 
   #recordSettled(): void {
