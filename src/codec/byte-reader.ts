@@ -147,8 +147,8 @@ export class ByteReader implements FieldStream {
     const end = this.#lengthPrefix(path, statement)
     const { bytes } = this
     for (let at = this.position; at < end; at++) {
-      const byte = bytes[at] ?? 0
-      if (byte === 0 || byte > 127) {
+      // 1 to 127: one comparison.
+      if (((bytes[at] as number) - 1) >>> 0 > 126) {
         this.#decode(end, path, undefined, utf8)
         break
       }

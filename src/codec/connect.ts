@@ -86,7 +86,7 @@ function checkArguments(stream: FieldStream, packet: Partial<ConnectPacket>): vo
     throw stream.fault(0, 'protocolVersion', '3.1.2-2', `${stream.version}`, protocolVersion)
   }
   if (stream.version === 3 && (!clientId || [...clientId].length > 23)) {
-    throw stream.fault(0, 'clientId', '3.1', '1 to 23 characters', clientId)
+    throw stream.fault(0, 'clientId', '3.1.3', '1 to 23 characters in MQTT 3.1', clientId)
   }
   if (stream.version === 4 && !clientId && !cleanStart) {
     throw stream.fault(0, 'clientId', '3.1.3-7', 'at least one character when the session is kept', clientId)

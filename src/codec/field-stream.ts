@@ -100,11 +100,12 @@ export function listField<T>(
   itemField: (stream: FieldStream, value: T | undefined) => T,
 ): T[] {
   const items: T[] = []
-  for (let index = 0; stream.more(index < (given?.length ?? 0)); index++) {
+  const length = Array.isArray(given) ? given.length : 0
+  for (let index = 0; stream.more(index < length); index++) {
     stream.index = index
     items.push(itemField(stream, given?.[index]))
   }
-  if (items.length === 0) throw stream.fault(0x82, path, statement, 'at least one', 'none')
+  if (items.length === 0) throw stream.fault(0x82, path, statement, 'a list of at least one', given)
   return items
 }
 

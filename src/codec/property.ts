@@ -81,10 +81,11 @@ export const propertyByName: ReadonlyMap<string, Property> = /* @__PURE__ */ new
 /** By place and identifier: lists, with gaps, as the fastest thing to look up a small number in. */
 export const propertiesOfPlace: readonly (readonly (Property | undefined)[])[] = /* @__PURE__ */ Array.from(
   { length: 16 },
-  (_, place) =>
-    Array.from({ length: 0x2b }, (_, id) =>
-      properties.find((property) => property.id === id && (property.places >> place) & 1),
-    ),
+  (_, place) => {
+    const list: (Property | undefined)[] = []
+    for (const property of properties) if ((property.places >> place) & 1) list[property.id] = property
+    return list
+  },
 )
 
 /** What a value breaks which does not fit into the properties. */

@@ -20,7 +20,8 @@ export function subscribeLayout(stream: FieldStream, given: Partial<SubscribePac
   return withProperties({ type: 'subscribe', packetId, filters }, properties)
 }
 
-function requestField(stream: FieldStream, given: Partial<SubscriptionRequest> = {}): SubscriptionRequest {
+function requestField(stream: FieldStream, value: SubscriptionRequest | undefined): SubscriptionRequest {
+  const given: Partial<SubscriptionRequest> = value ?? {}
   const filter = topicFilterField(stream, given.filter)
   const five = stream.version === 5
   const byte = stream.uint(1, optionsByte(given, five), 'subscriptionOptions', '3.8.3-1')

@@ -166,6 +166,13 @@ const cases: readonly Case[] = [
   ['PUBREL with a code of others', { type: 'pubrel', packetId: 1, reasonCode: 0x80 }, 'reasonCode'],
   ['SUBSCRIBE with packet id 0', { ...subscribe('a'), packetId: 0 }, 'packetId'],
   ['SUBSCRIBE without filters', { type: 'subscribe', packetId: 1, filters: [] }, 'filters', 'MQTT-3.8.3-2'],
+  [
+    'a filter in place of a list',
+    { type: 'unsubscribe', packetId: 1, filters: 'a/b' },
+    'filters',
+    'MQTT-3.10.3-2',
+  ],
+  ['nothing in place of a subscription', { type: 'subscribe', packetId: 1, filters: [null] }, 'filters[0]'],
   ['an empty filter', subscribe(''), 'filters[1]', 'MQTT-4.7.3-1'],
   ['a/#/b', subscribe('a/#/b'), 'filters[1]', 'MQTT-4.7.1-1'],
   ['a#', subscribe('a#'), 'filters[1]', 'MQTT-4.7.1-1'],
