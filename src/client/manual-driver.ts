@@ -128,6 +128,7 @@ export class ManualDriver implements SessionSink {
   set flowing(flowing: boolean) {
     this.#flowing = flowing
     if (flowing) this.#resume()
+    else this.#pause()
   }
 
   /** Opens a connection; `session.connect` is the caller's next step. Rejects with a `ConnectError`. */

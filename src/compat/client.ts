@@ -158,6 +158,9 @@ type LoopArguments = [timeout?: number]
 const LOOP_FOREVER = ['timeout', 'retry_first_connection'] as const
 type LoopForeverArguments = [timeout?: number, retry_first_connection?: boolean]
 
+/** Stands for a decorator: `client.connect_callback()(callback)` sets `on_connect` and returns the callback. */
+type Decorator = () => <Function extends Callback>(callback: Function) => Function
+
 const { MQTT_ERR_SUCCESS, MQTT_ERR_NO_CONN, MQTT_ERR_QUEUE_SIZE } = MQTTErrorCode
 
 /**
@@ -179,6 +182,19 @@ export class Client {
   declare on_socket_close: Callback | null
   declare on_socket_register_write: Callback | null
   declare on_socket_unregister_write: Callback | null
+  declare log_callback: Decorator
+  declare pre_connect_callback: Decorator
+  declare connect_callback: Decorator
+  declare connect_fail_callback: Decorator
+  declare subscribe_callback: Decorator
+  declare message_callback: Decorator
+  declare publish_callback: Decorator
+  declare unsubscribe_callback: Decorator
+  declare disconnect_callback: Decorator
+  declare socket_open_callback: Decorator
+  declare socket_close_callback: Decorator
+  declare socket_register_write_callback: Decorator
+  declare socket_unregister_write_callback: Decorator
   /** Where log lines go, beside `on_log`. */
   logger: Logger | null = null
   /** Whether exceptions of callbacks end with being logged. */
@@ -194,11 +210,15 @@ export class Client {
   static {
     // On the prototype, so that a subclass can have them as methods.
     for (const name of CALLBACK_NAMES) {
-      Object.defineProperty(Client.prototype, name, {
-        value: null,
-        writable: true,
-        configurable: true,
-        enumerable: true,
+      const decorator = function (this: Client): ReturnType<Decorator> {
+        return (callback) => {
+          this[name] = callback
+          return callback
+        }
+      }
+      Object.defineProperties(Client.prototype, {
+        [name]: { value: null, writable: true, configurable: true, enumerable: true },
+        [`${name.slice('on_'.length)}_callback`]: { value: decorator, writable: true, configurable: true },
       })
     }
   }
@@ -207,7 +227,8 @@ export class Client {
    * @param callback_api_version - default VERSION1, with a `DeprecationWarning`
    * @param client_id - default "": with MQTT 3.1 random, else left to the broker
    * @param clean_session - MQTT 3: default true. MQTT 5: `clean_start` of `connect()` instead
-   * @param session_store - by name only: where the session outlives the process, a store of `mqtt-await/store`
+   * @param session_store - by name only: where the session outlives the process, a store of `mqtt-await/store`. It is the
+   *   program's: the client opens it and does not close it, since it may connect again after `disconnect()`
    * @param republish_on_clean_session - by name only, default true: `false` drops what was sent and not acknowledged
    *   when a clean session begins, instead of sending it again
    * @throws ValueError for contradictions, and for a client id in the place of the callback version
@@ -750,112 +771,6 @@ export class Client {
 
   want_write(): boolean {
     return this.#connection.wantsWrite
-  }
-
-  // ------------------------------------------------------------------------------------------------ decorators
-
-  /** Sets `on_log`, in the place of a decorator. */
-  log_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_log = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_pre_connect`, in the place of a decorator. */
-  pre_connect_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_pre_connect = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_connect`, in the place of a decorator. */
-  connect_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_connect = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_connect_fail`, in the place of a decorator. */
-  connect_fail_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_connect_fail = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_subscribe`, in the place of a decorator. */
-  subscribe_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_subscribe = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_message`, in the place of a decorator. */
-  message_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_message = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_publish`, in the place of a decorator. */
-  publish_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_publish = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_unsubscribe`, in the place of a decorator. */
-  unsubscribe_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_unsubscribe = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_disconnect`, in the place of a decorator. */
-  disconnect_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_disconnect = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_socket_open`, in the place of a decorator. */
-  socket_open_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_socket_open = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_socket_close`, in the place of a decorator. */
-  socket_close_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_socket_close = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_socket_register_write`, in the place of a decorator. */
-  socket_register_write_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_socket_register_write = callback
-      return callback
-    }
-  }
-
-  /** Sets `on_socket_unregister_write`, in the place of a decorator. */
-  socket_unregister_write_callback(): <Function extends Callback>(callback: Function) => Function {
-    return (callback) => {
-      this.on_socket_unregister_write = callback
-      return callback
-    }
   }
 }
 

@@ -21,6 +21,7 @@ import {
   type CallbackAPIVersion,
   LogLevel,
   MessageState,
+  MessageType,
   MQTTErrorCode,
   MQTTProtocolVersion,
 } from './enums.ts'
@@ -85,6 +86,9 @@ export interface ConnectionWatcher {
 
 const { MQTT_ERR_SUCCESS, MQTT_ERR_NO_CONN, MQTT_ERR_CONN_LOST } = MQTTErrorCode
 
+/** The longest that a timer of Node can run. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
 /** One client's connections, one after the other: the states, and what the callbacks are told about them. */
 export class Connection implements ManualDriverHandler, PacketLogSource {
   state: State = 'new'
@@ -105,6 +109,8 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   #opened: Promise<unknown> = Promise.resolve()
   #socket: DriverSocket | null = null
   #registered = false
+  /** A socket that nobody reads does not keep the process alive: this does, as long as the connection is to. */
+  #life: NodeJS.Timeout | undefined
   #connectedAt = 0
   /** What the current `read`, `write` or `check` is to return. */
   #result: MQTTErrorCode = MQTT_ERR_SUCCESS
@@ -290,6 +296,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     if (this.#driver.isOpen) this.#closeSocket('destroy')
   }
 
+  /** The process may end although the connection is open. */
+  letGo(): void {
+    clearInterval(this.#life)
+    this.#socket?.unref()
+  }
+
   /** Ends an attempt that a loop has made by itself. */
   abandonAttempt(): void {
     if (this.#opening?.byProgram !== false) return
@@ -311,11 +323,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       throw networkError(error, this.#settings)
     }
     this.#opening = undefined
-    const socket = new DriverSocket(this.#driver)
+    const socket = new DriverSocket(this.#driver, this.#settings.transport === 'websockets')
     this.#socket = socket
     this.#connack = undefined
     this.#ending = false
     this.#connectedAt = this.#driver.now
+    this.#life = setInterval(() => {}, LONGEST_TIMER_MS)
     try {
       this.#callbacks.call('on_socket_open', socket)
     } finally {
@@ -609,11 +622,16 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     } else if (packet !== undefined) {
       this.#endedByBroker(packet)
     } else if (error instanceof ProtocolError) {
-      this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `Error: ${error.message}`)
+      // Packets that do not exist, and those that a server does not send.
+      const unknown = error.field === 'packetType'
+      const text = unknown ? `Unrecognised command ${commandOf(error.packet)}` : error.message
+      this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `Error: ${text}`)
       this.#lost(MQTTErrorCode.MQTT_ERR_PROTOCOL)
     } else {
       if (error.cause instanceof Error) {
-        this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `failed to receive on socket: ${error.cause.message}`)
+        const { code, message } = error.cause as NodeJS.ErrnoException
+        const what = code === 'ETIMEDOUT' ? 'timeout on socket' : 'failed to receive on socket'
+        this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `${what}: ${message}`)
       }
       const silent = error.code === 'ERR_MQTT_KEEP_ALIVE_TIMEOUT'
       this.#lost(silent ? MQTTErrorCode.MQTT_ERR_KEEPALIVE : MQTT_ERR_CONN_LOST)
@@ -684,8 +702,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     }
   }
 
-  onReceived(packet: Packet): void {
-    if (packet.type === 'connack') this.#connack = packet
+  onReceived(packet: Packet): string {
+    if (packet.type !== 'connack') return ''
+    this.#connack = packet
+    const rc = connackReturnCode(packet.reasonCode)
+    if (!this.#canAdapt(rc)) return ''
+    return rc === 1 ? ', attempting downgrade to MQTT v3.1.' : ', attempting to use non-empty CID'
   }
 
   // ------------------------------------------------------------------------------------------------ telling the program
@@ -807,11 +829,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   #refused(connack: ConnackPacket): void {
     const rc = connackReturnCode(connack.reasonCode)
-    if (
-      this.protocol === MQTTProtocolVersion.MQTTv311 &&
-      this.state !== 'disconnecting' &&
-      this.#canAdapt(rc)
-    ) {
+    if (this.#canAdapt(rc)) {
       this.#adapt(rc)
       return
     }
@@ -834,14 +852,13 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   /** Whether a refusal can be answered by another way to connect. */
   #canAdapt(rc: number): boolean {
+    if (this.protocol !== MQTTProtocolVersion.MQTTv311 || this.state === 'disconnecting') return false
     if (!this.#settings.reconnectOnFailure) return false
     return rc === 1 || (rc === 2 && this.#settings.clientId === '')
   }
 
   /** Connects again at once: with MQTT 3.1, or with a client id. */
   #adapt(rc: number): void {
-    const how = rc === 1 ? 'attempting downgrade to MQTT v3.1.' : 'attempting to use non-empty CID'
-    this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, `Received CONNACK (0, ${rc}), ${how}`)
     if (rc === 1) this.#settings.protocol = MQTTProtocolVersion.MQTTv31
     if (this.#settings.clientId === '') this.#settings.clientId = randomClientId()
     this.open(false).catch((error: unknown) => {
@@ -872,10 +889,16 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       if (socket !== null && registered) this.#callbacks.call('on_socket_unregister_write', socket)
       if (socket !== null) this.#callbacks.call('on_socket_close', socket)
     } finally {
+      clearInterval(this.#life)
       this.#driver.close(how)
       socket?.closed()
     }
   }
+}
+
+/** The first byte of a packet without its flags; 0 for a packet without a name. */
+function commandOf(name: string | undefined): number {
+  return Object.entries(MessageType).find(([type]) => type === name)?.[1] ?? 0
 }
 
 /** What a message that the broker does not take is told. */

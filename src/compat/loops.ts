@@ -141,6 +141,7 @@ export class Loops implements ConnectionWatcher {
     this.connection.abandonAttempt()
     this.wake()
     await background
+    this.connection.letGo()
     return MQTT_ERR_SUCCESS
   }
 

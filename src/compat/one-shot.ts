@@ -34,26 +34,7 @@ type TlsArgument = TLSParameter | TlsContext
 type Auth = AuthParameter | Record<string, never>
 
 /** What all helpers take for the connection. */
-interface ConnectionArguments {
-  readonly hostname: string
-  readonly port: number
-  readonly client_id: string
-  readonly keepalive: number
-  readonly will: MessageDict | null
-  readonly auth: Auth | null
-  readonly tls: TlsArgument | null
-  readonly protocol: MQTTProtocolVersion
-  readonly transport: TransportName
-  readonly clean_session: boolean | null
-  readonly proxy_args: ProxySettings | null
-  readonly userdata: UserData
-}
-
-const SINGLE = [
-  'topic',
-  'payload',
-  'qos',
-  'retain',
+const CONNECTION = [
   'hostname',
   'port',
   'client_id',
@@ -63,115 +44,78 @@ const SINGLE = [
   'tls',
   'protocol',
   'transport',
-  'proxy_args',
 ] as const
+type ConnectionArguments = [
+  hostname?: string,
+  port?: number,
+  client_id?: string,
+  keepalive?: number,
+  will?: MessageDict | null,
+  auth?: Auth | null,
+  tls?: TlsArgument | null,
+  protocol?: MQTTProtocolVersion,
+  transport?: TransportName,
+]
+type ConnectionNames = typeof CONNECTION
+
+const SINGLE: readonly ['topic', 'payload', 'qos', 'retain', ...ConnectionNames, 'proxy_args'] = [
+  'topic',
+  'payload',
+  'qos',
+  'retain',
+  ...CONNECTION,
+  'proxy_args',
+]
 type SingleArguments = [
   topic: string,
   payload?: PayloadType,
   qos?: number,
   retain?: boolean,
-  hostname?: string,
-  port?: number,
-  client_id?: string,
-  keepalive?: number,
-  will?: MessageDict | null,
-  auth?: Auth | null,
-  tls?: TlsArgument | null,
-  protocol?: MQTTProtocolVersion,
-  transport?: TransportName,
+  ...connection: ConnectionArguments,
   proxy_args?: ProxySettings | null,
 ]
 
-const MULTIPLE = ['msgs', ...SINGLE.slice(4)] as unknown as readonly ['msgs', ...DropFour<typeof SINGLE>]
-type DropFour<List extends readonly unknown[]> = List extends readonly [
-  unknown,
-  unknown,
-  unknown,
-  unknown,
-  ...infer Rest,
-]
-  ? Rest
-  : never
+const MULTIPLE: readonly ['msgs', ...ConnectionNames, 'proxy_args'] = ['msgs', ...CONNECTION, 'proxy_args']
 type MultipleArguments = [
   msgs: Iterable<MessageDict | MessageTuple>,
-  hostname?: string,
-  port?: number,
-  client_id?: string,
-  keepalive?: number,
-  will?: MessageDict | null,
-  auth?: Auth | null,
-  tls?: TlsArgument | null,
-  protocol?: MQTTProtocolVersion,
-  transport?: TransportName,
+  ...connection: ConnectionArguments,
   proxy_args?: ProxySettings | null,
 ]
 
-const CALLBACK = [
+const CALLBACK: readonly [
   'callback',
   'topics',
   'qos',
   'userdata',
-  'hostname',
-  'port',
-  'client_id',
-  'keepalive',
-  'will',
-  'auth',
-  'tls',
-  'protocol',
-  'transport',
+  ...ConnectionNames,
   'clean_session',
   'proxy_args',
-] as const
+] = ['callback', 'topics', 'qos', 'userdata', ...CONNECTION, 'clean_session', 'proxy_args']
 type CallbackArguments = [
   callback: CallbackOnMessage,
   topics: string | string[],
   qos?: number,
   userdata?: UserData,
-  hostname?: string,
-  port?: number,
-  client_id?: string,
-  keepalive?: number,
-  will?: MessageDict | null,
-  auth?: Auth | null,
-  tls?: TlsArgument | null,
-  protocol?: MQTTProtocolVersion,
-  transport?: TransportName,
+  ...connection: ConnectionArguments,
   clean_session?: boolean | null,
   proxy_args?: ProxySettings | null,
 ]
 
-const SIMPLE = [
+const SIMPLE: readonly [
   'topics',
   'qos',
   'msg_count',
   'retained',
-  'hostname',
-  'port',
-  'client_id',
-  'keepalive',
-  'will',
-  'auth',
-  'tls',
-  'protocol',
-  'transport',
+  ...ConnectionNames,
   'clean_session',
   'proxy_args',
-] as const
+] = ['topics', 'qos', 'msg_count', 'retained', ...CONNECTION, 'clean_session', 'proxy_args']
 type SimpleArguments = [
   topics: string | string[],
   qos?: number,
   msg_count?: number,
   retained?: boolean,
-  hostname?: string,
-  port?: number,
-  client_id?: string,
-  keepalive?: number,
-  will?: MessageDict | null,
-  auth?: Auth | null,
-  tls?: TlsArgument | null,
-  protocol?: MQTTProtocolVersion,
-  transport?: TransportName,
+  ...connection: ConnectionArguments,
   clean_session?: boolean | null,
   proxy_args?: ProxySettings | null,
 ]
@@ -199,23 +143,11 @@ export async function multiple(...args: unknown[]): Promise<void> {
   if (typeof (msgs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
     throw new TypeError('msgs must be an iterable')
   }
-  const [hostname, port, client_id, keepalive, will, auth, tls, protocol, transport, proxy_args] = rest
+  const connection = rest.slice(0, CONNECTION.length) as ConnectionArguments
+  const proxy_args = rest[CONNECTION.length] as ProxySettings | null | undefined
   const messages = [...msgs]
   if (messages.length === 0) throw new ValueError('msgs is empty')
-  const client = makeClient(
-    connectionArguments({
-      hostname,
-      port,
-      client_id,
-      keepalive,
-      will,
-      auth,
-      tls,
-      protocol,
-      transport,
-      proxy_args,
-    }),
-  )
+  const client = makeClient(connection, proxy_args)
   const publishNext = (): void => {
     const message = messages.shift()
     if (message === undefined) client.disconnect()
@@ -229,7 +161,7 @@ export async function multiple(...args: unknown[]): Promise<void> {
     if (!begun) publishNext()
     begun = true
   }
-  await run(client, hostname ?? 'localhost', port ?? 1883, keepalive ?? 60)
+  await run(client, connection)
 }
 
 /**
@@ -239,38 +171,24 @@ export async function multiple(...args: unknown[]): Promise<void> {
 export function callback(...args: CallbackArguments): Promise<void>
 export function callback(...args: WithKeywords<typeof CALLBACK, CallbackArguments>): Promise<void>
 export async function callback(...args: unknown[]): Promise<void> {
-  const bound = bindArguments<CallbackArguments>(CALLBACK, 2, args)
-  const [onMessage, topics, qos = 0, userdata = null, hostname, port, client_id, keepalive, will, auth, tls] =
-    bound
-  const [protocol, transport, clean_session = true, proxy_args] = bound.slice(11) as [
-    MQTTProtocolVersion?,
-    TransportName?,
+  const [onMessage, topics, qos = 0, userdata = null, ...rest] = bindArguments<CallbackArguments>(
+    CALLBACK,
+    2,
+    args,
+  )
+  const connection = rest.slice(0, CONNECTION.length) as ConnectionArguments
+  const [clean_session, proxy_args] = rest.slice(CONNECTION.length) as [
     (boolean | null)?,
     (ProxySettings | null)?,
   ]
   checkQos(qos)
-  const client = makeClient(
-    connectionArguments({
-      hostname,
-      port,
-      client_id,
-      keepalive,
-      will,
-      auth,
-      tls,
-      protocol,
-      transport,
-      clean_session,
-      proxy_args,
-      userdata,
-    }),
-  )
+  const client = makeClient(connection, proxy_args, clean_session, userdata)
   client.on_message = (_client, data, message: MQTTMessage) => onMessage(client, data, message)
   client.on_connect = (_client, _userdata, _flags, reason_code: ReasonCode) => {
     checkAccepted(reason_code)
     for (const topic of typeof topics === 'string' ? [topics] : topics) client.subscribe(topic, qos)
   }
-  await run(client, hostname ?? 'localhost', port ?? 1883, keepalive ?? 60)
+  await run(client, connection)
 }
 
 /** Waits for messages: resolves with one, or with an array of `msg_count` in the order of arrival. */
@@ -295,36 +213,18 @@ export async function simple(...args: unknown[]): Promise<MQTTMessage | MQTTMess
   return msg_count === 1 && messages[0] !== undefined ? messages[0] : messages
 }
 
-/** The defaults where nothing was given. */
-function connectionArguments(
-  given: {
-    [Name in keyof ConnectionArguments]?: ConnectionArguments[Name] | undefined
-  },
-): ConnectionArguments {
-  return {
-    hostname: given.hostname ?? 'localhost',
-    port: given.port ?? 1883,
-    client_id: given.client_id ?? '',
-    keepalive: given.keepalive ?? 60,
-    will: given.will ?? null,
-    auth: given.auth ?? null,
-    tls: given.tls ?? null,
-    protocol: given.protocol ?? MQTTProtocolVersion.MQTTv311,
-    transport: given.transport ?? 'tcp',
-    clean_session: given.clean_session === undefined ? true : given.clean_session,
-    proxy_args: given.proxy_args ?? null,
-    userdata: given.userdata ?? null,
-  }
-}
-
-function makeClient(args: ConnectionArguments): Client {
-  const { client_id, userdata, protocol, transport, auth, will, tls, proxy_args } = args
-  // With MQTT 5 it would be refused: clean_start of connect() has its place.
-  const clean_session = protocol === MQTTProtocolVersion.MQTTv5 ? null : args.clean_session
+function makeClient(
+  connection: ConnectionArguments,
+  proxy_args: ProxySettings | null = null,
+  clean_session: boolean | null = true,
+  userdata: UserData = null,
+): Client {
+  const [, , client_id, , will = null, auth = null, tls = null, protocol, transport] = connection
   const client = new Client(
     CallbackAPIVersion.VERSION2,
     client_id,
-    clean_session,
+    // With MQTT 5 it would be refused: clean_start of connect() has its place.
+    protocol === MQTTProtocolVersion.MQTTv5 ? null : clean_session,
     userdata,
     protocol,
     transport,
@@ -341,7 +241,8 @@ function makeClient(args: ConnectionArguments): Client {
 }
 
 /** Connects and loops until the client disconnects; what a callback throws leaves no connection behind. */
-async function run(client: Client, hostname: string, port: number, keepalive: number): Promise<void> {
+async function run(client: Client, connection: ConnectionArguments): Promise<void> {
+  const [hostname = 'localhost', port = 1883, , keepalive = 60] = connection
   try {
     await client.connect(hostname, port, keepalive)
     await client.loop_forever()
@@ -356,19 +257,11 @@ function setTls(client: Client, tls: TlsArgument): void {
     return
   }
   const { insecure, ...rest } = tls as TLSParameter
-  if (Object.keys(rest).every((name) => TLS_SET_PARAMETERS.includes(name))) {
-    const { ca_certs, certfile, keyfile, cert_reqs, tls_version, ciphers, keyfile_password, alpn_protocols } =
-      rest
-    client.tls_set(
-      ca_certs,
-      certfile,
-      keyfile,
-      cert_reqs,
-      tls_version,
-      ciphers,
-      keyfile_password,
-      alpn_protocols,
-    )
+  const names = Object.keys(rest)
+  if (names.length === 0) {
+    client.tls_set()
+  } else if (names.every((name) => TLS_SET_PARAMETERS.includes(name))) {
+    client.tls_set(rest)
   } else {
     client.tls_set_context(rest as TlsContext)
   }

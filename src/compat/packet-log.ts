@@ -30,7 +30,8 @@ export interface PacketLogSource {
   readonly sendsPassword: boolean
   /** The program's number for a packet that is being sent. */
   midOf(packet: Packet): number
-  onReceived(packet: Packet): void
+  /** What the line of a CONNACK says in addition: that another way to connect is tried. */
+  onReceived(packet: Packet): string
 }
 
 /** Writes the log lines that Paho writes for packets. */
@@ -44,23 +45,19 @@ export class PacketLog implements PacketTrace {
   }
 
   onPacketSent(packet: Packet): void {
-    if (!this.#callbacks.isLogged) return
-    const line = this.#sent(packet)
-    if (line !== undefined) this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, line)
+    if (this.#callbacks.isLogged) this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, this.#sent(packet))
   }
 
   onPacketReceived(packet: Packet): void {
-    this.#source.onReceived(packet)
-    if (!this.#callbacks.isLogged) return
-    const line = this.#received(packet)
-    if (line !== undefined) this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, line)
+    const note = this.#source.onReceived(packet)
+    if (this.#callbacks.isLogged) this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, this.#received(packet) + note)
   }
 
   get #five(): boolean {
     return this.#source.protocol === MQTTProtocolVersion.MQTTv5
   }
 
-  #sent(packet: Packet): string | undefined {
+  #sent(packet: Packet): string {
     switch (packet.type) {
       case 'connect':
         return connectLine(packet, this.#source.sendsPassword)
@@ -95,7 +92,7 @@ export class PacketLog implements PacketTrace {
     }
   }
 
-  #received(packet: Packet): string | undefined {
+  #received(packet: Packet): string {
     switch (packet.type) {
       case 'connack': {
         const present = +packet.sessionPresent

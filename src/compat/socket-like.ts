@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import type { Duplex } from 'node:stream'
+import { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import type { ManualDriver } from '../client/manual-driver.ts'
 import { BlockingIOError } from './errors.ts'
 
@@ -20,19 +21,26 @@ export interface SocketLike extends EventEmitter {
   setblocking(flag: boolean): void
   /** Bytes received and not yet consumed. */
   pending(): number
-  /** The stream beneath. */
+  /** The `net.Socket` or `tls.TLSSocket` beneath; with WebSockets the stream of bytes inside. */
   readonly stream: Duplex
 }
 
 /** The connection of a manual driver as a socket. */
 export class DriverSocket extends EventEmitter implements SocketLike {
   readonly #driver: ManualDriver
+  readonly #socket: Socket | undefined
+  readonly #framed: boolean
+  #stream: Duplex | undefined
   #scheduled = false
   #closed = false
 
-  constructor(driver: ManualDriver) {
+  /** @param framed - the bytes are inside of something else: the socket's own are not those of MQTT */
+  constructor(driver: ManualDriver, framed: boolean) {
     super()
     this.#driver = driver
+    const socket = driver.transport?.socket
+    this.#socket = socket instanceof Socket ? socket : undefined
+    this.#framed = framed
     this.on('newListener', (event: string) => {
       if (event === 'readable') driver.listen()
       this.notify()
@@ -66,9 +74,13 @@ export class DriverSocket extends EventEmitter implements SocketLike {
   }
 
   get stream(): Duplex {
-    const { stream } = this.#driver.transport as unknown as { readonly stream?: Duplex }
-    if (stream === undefined) throw new TypeError('this transport has no stream')
-    return stream
+    this.#stream ??= this.#framed || this.#socket === undefined ? new InnerStream(this) : this.#socket
+    return this.#stream
+  }
+
+  /** The connection does not keep the process alive. */
+  unref(): void {
+    this.#socket?.unref()
   }
 
   /** Something may have changed: looks at it in the next turn. */
@@ -97,5 +109,47 @@ export class DriverSocket extends EventEmitter implements SocketLike {
       this.notify()
       this.emit('writable')
     }
+  }
+}
+
+/** The bytes of a connection as a stream. What it reads is taken away from the client, as with a socket that two read. */
+class InnerStream extends Duplex {
+  readonly #socket: DriverSocket
+  readonly #onReadable = (): void => {
+    this.#socket.off('readable', this.#onReadable)
+    const bytes = this.#socket.recv(this.readableHighWaterMark)
+    this.push(bytes.length === 0 ? null : bytes)
+  }
+
+  constructor(socket: DriverSocket) {
+    super()
+    this.#socket = socket
+    socket.once('close', () => this.destroy())
+  }
+
+  override _read(): void {
+    this.#socket.off('readable', this.#onReadable)
+    this.#socket.on('readable', this.#onReadable)
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    const write = (): void => {
+      this.#socket.off('writable', write)
+      this.#socket.send(chunk)
+      done()
+    }
+    // Asked for in a turn of its own.
+    this.#socket.on('writable', write)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.close()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#socket.off('readable', this.#onReadable)
+    this.#socket.close()
+    done(error)
   }
 }

@@ -43,6 +43,10 @@ export class SocketTransport implements Transport {
     setImmediate(() => this.#start())
   }
 
+  get socket(): Socket {
+    return this.#socket
+  }
+
   get bufferedBytes(): number {
     return this.#socket.writableLength
   }

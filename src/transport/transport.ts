@@ -26,6 +26,8 @@ export interface Transport {
   destroy(): void
   /** Where it leads, for messages and `connection.server`: `mqtt://host:1883`, without credentials. */
   readonly description: string
+  /** The socket of Node that carries it, where there is one: below WebSocket frames, above TLS. */
+  readonly socket?: object | undefined
 }
 
 /** What a transport tells its owner. Set by the owner before the first byte can arrive. */

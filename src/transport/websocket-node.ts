@@ -39,6 +39,7 @@ export async function openNodeWebSocket(
         pause: () => websocket.pause(),
         resume: () => websocket.resume(),
         terminate: () => websocket.terminate(),
+        socket,
       })
     })
   } catch (error) {

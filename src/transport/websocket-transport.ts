@@ -21,6 +21,8 @@ export interface WebSocketControls {
   resume(): void
   /** Closes without the closing handshake. */
   terminate(): void
+  /** What carries the WebSocket. */
+  readonly socket: object
 }
 
 /** How long the server may take to answer a Close frame. */
@@ -70,6 +72,10 @@ export class WebSocketTransport implements Transport {
     })
     // Nothing may be heard before `open` has resolved for its caller.
     setTimeout(() => this.#start(), 0)
+  }
+
+  get socket(): object | undefined {
+    return this.#controls?.socket
   }
 
   get bufferedBytes(): number {

@@ -1,12 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { publish } from 'mqtt-await/compat'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Mosquitto, mosquittoPath, startAedes } from '../support/brokers.ts'
 import { Program } from '../support/program.ts'
+import { buildPrograms } from './build-programs.ts'
 
 /** The examples of Paho's documentation, each run as a program of its own against a real broker. */
 
@@ -151,26 +149,10 @@ const brokers: Readonly<Record<string, () => Promise<Broker>>> = {
   },
 }
 
-/** The examples as plain JavaScript, made once: with a loader each start would take seconds. */
-const directory = mkdtempSync(join(tmpdir(), 'compat-examples-'))
-const source = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+let directory: string
 
 beforeAll(async () => {
-  await build({
-    entryPoints: [...names, 'client_rpc_math'].map((name) => source(`examples/compat/${name}.ts`)),
-    outdir: directory,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    alias: { 'mqtt-await/compat': source('src/compat.ts') },
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-    logLevel: 'error',
-  })
+  directory = await buildPrograms([...names, 'client_rpc_math'].map((name) => `examples/compat/${name}.ts`))
 })
 
 afterAll(() => {
