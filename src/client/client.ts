@@ -39,6 +39,7 @@ import { type MessageSource, toSource } from './message-source.ts'
 import { watchNetwork } from './network-watch.ts'
 import { type ClientOptions, constructorOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { type Payload, payloadBytes } from './payload.ts'
+import { present } from './present.ts'
 import { ProducerPressure } from './producer-pressure.ts'
 import { OutgoingPublication, type Publication, type PublishOptions } from './publication.ts'
 import type { PublishItem } from './publish-from.ts'
@@ -238,13 +239,12 @@ export class Client implements AsyncDisposable {
   async disconnect(options: DisconnectOptions = {}): Promise<DisconnectReport> {
     const { reasonCode = 0, reasonString, sessionExpiryInterval, timeoutMs = DISCONNECT_TIMEOUT_MS } = options
     this.#checkDisconnect(reasonCode, sessionExpiryInterval)
-    const userProperties =
-      options.userProperties === undefined ? undefined : userPropertyPairs(options.userProperties)
-    const properties = {
-      ...(sessionExpiryInterval === undefined ? {} : { sessionExpiryInterval }),
-      ...(reasonString === undefined ? {} : { reasonString }),
-      ...(userProperties === undefined ? {} : { userProperties }),
-    }
+    const properties = present({
+      sessionExpiryInterval,
+      reasonString,
+      userProperties:
+        options.userProperties === undefined ? undefined : userPropertyPairs(options.userProperties),
+    })
     await this.#lifecycle.disconnect({ reasonCode, properties }, timeoutMs)
     return this.#left
   }

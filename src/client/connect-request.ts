@@ -2,6 +2,7 @@ import type { ConnectPacket, ProtocolVersion } from '../codec/packet.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { AuthenticationData } from './authentication/authenticator.ts'
 import type { ResolvedOptions } from './options.ts'
+import { present } from './present.ts'
 
 const encoder = new TextEncoder()
 
@@ -23,13 +24,10 @@ export function connectRequest(
     cleanStart: options.cleanStart,
     keepAlive: options.keepAlive,
     clientId,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(will === undefined ? {} : { will }),
+    ...present({ username, password, will }),
     properties: {
       ...options.connectProperties,
-      ...(authenticator === undefined ? {} : { authenticationMethod: authenticator.method }),
-      ...(authenticationData === undefined ? {} : { authenticationData }),
+      ...present({ authenticationMethod: authenticator?.method, authenticationData }),
     },
   }
 }

@@ -1,11 +1,4 @@
-import type {
-  ConnectProperties,
-  ProtocolVersion,
-  QoS,
-  UserProperties,
-  Will,
-  WillProperties,
-} from '../codec/packet.ts'
+import type { ConnectProperties, ProtocolVersion, QoS, Will, WillProperties } from '../codec/packet.ts'
 import { type MqttError, wrongOption } from '../errors.ts'
 import type { SessionStore } from '../store/store.ts'
 import { checkTopicName } from '../topic/topic-name.ts'
@@ -17,6 +10,7 @@ import type { Backoff, ReconnectDelay, ReconnectOptions } from './backoff.ts'
 import type { LogHook } from './log.ts'
 import { checkOptions } from './options-schema.ts'
 import { type Payload, payloadBytes } from './payload.ts'
+import { present } from './present.ts'
 import type { ReasonClasses } from './reason-class.ts'
 import { type UserPropertiesInput, userPropertyPairs } from './user-properties.ts'
 
@@ -237,6 +231,52 @@ const RECONNECT: Backoff = {
   stableAfterMs: 5_000,
 }
 
+const QUEUE: ResolvedOptions['queue'] = {
+  maxMessages: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
+  maxAgeMs: Number.POSITIVE_INFINITY,
+  overflow: 'reject',
+  qos0: 'queue',
+  memoryMessages: 16_384,
+  memoryBytes: 16_777_216,
+}
+
+/** Options that are taken as they are given. */
+const DEFAULTS: Omit<
+  ResolvedOptions,
+  | 'servers'
+  | 'shuffled'
+  | 'protocolVersion'
+  | 'versionFallback'
+  | 'cleanStart'
+  | 'password'
+  | 'will'
+  | 'connectProperties'
+  | 'reconnect'
+  | 'queue'
+> = {
+  clientId: undefined,
+  keepAlive: 60,
+  username: undefined,
+  onSessionLost: 'reject',
+  resubscribe: true,
+  maxInflight: undefined,
+  store: undefined,
+  autoTopicAlias: false,
+  authenticator: undefined,
+  connectTimeoutMs: 10_000,
+  ackTimeoutMs: 0,
+  tls: undefined,
+  websocket: undefined,
+  socket: undefined,
+  proxy: undefined,
+  transport: undefined,
+  connectOptions: undefined,
+  redirects: true,
+  reasonCodes: {},
+  log: undefined,
+}
+
 /** Joins the two arguments of the constructor. */
 export function constructorOptions(
   first: string | URL | ClientOptions,
@@ -265,7 +305,6 @@ export function overrideOptions(options: ClientOptions, overrides: ConnectionOve
 /** Checks options and fills in defaults. Throws `OptionsError`: path, what was expected, what was given (secrets redacted). */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   checkOptions(options)
-  const { tls, websocket, socket } = options
   const version = options.protocolVersion ?? 5
   const sessionExpiryInterval = options.sessionExpiryInterval ?? (options.store === undefined ? 0 : FOREVER)
   const servers = (options.servers ?? (options.url === undefined ? [] : [options.url])).map((server) =>
@@ -284,44 +323,17 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     throw wrongOption('password', 'a username beside it: MQTT 3 knows no password alone [MQTT-3.1.2-22]')
   }
   return Object.freeze({
+    ...withDefaults(DEFAULTS, options),
     servers: Object.freeze(servers),
     shuffled: options.serverOrder === 'shuffled',
-    clientId: options.clientId,
     protocolVersion: version === 'auto' ? 5 : version,
     versionFallback: version === 'auto',
     cleanStart: options.cleanStart ?? sessionExpiryInterval === 0,
-    keepAlive: options.keepAlive ?? 60,
-    username: options.username,
     password: options.password === undefined ? undefined : payloadBytes(options.password, 'password'),
     will: options.will === undefined ? undefined : resolveWill(options.will),
     connectProperties: resolveProperties(options, sessionExpiryInterval),
-    onSessionLost: options.onSessionLost ?? 'reject',
-    resubscribe: options.resubscribe ?? true,
-    maxInflight: options.maxInflight,
-    store: options.store,
-    autoTopicAlias: options.autoTopicAlias ?? false,
-    authenticator: options.authenticator,
-    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    ackTimeoutMs: options.ackTimeoutMs ?? 0,
-    tls,
-    websocket,
-    socket,
-    proxy: options.proxy,
-    transport: options.transport,
-    connectOptions: options.connectOptions,
     reconnect: resolveReconnect(options.reconnect),
-    redirects: options.redirects ?? true,
-    reasonCodes: options.reasonCodes ?? {},
-    queue: Object.freeze({
-      maxMessages: options.queue?.maxMessages ?? Number.POSITIVE_INFINITY,
-      maxBytes: options.queue?.maxBytes ?? Number.POSITIVE_INFINITY,
-      maxAgeMs: options.queue?.maxAgeMs ?? Number.POSITIVE_INFINITY,
-      overflow: options.queue?.overflow ?? 'reject',
-      qos0: options.queue?.qos0 ?? 'queue',
-      memoryMessages: options.queue?.memoryMessages ?? 16_384,
-      memoryBytes: options.queue?.memoryBytes ?? 16_777_216,
-    }),
-    log: options.log,
+    queue: Object.freeze(withDefaults(QUEUE, options.queue)),
   })
 }
 
@@ -346,34 +358,35 @@ function withDefaults<T extends object>(
 /** CONNECT's own properties; those which say what MQTT assumes anyway are left out. */
 function resolveProperties(options: ClientOptions, sessionExpiryInterval: number): ConnectProperties {
   const { receiveMaximum = 1024, topicAliasMaximum = 0, userProperties } = options
-  return Object.freeze({
-    ...(sessionExpiryInterval === 0 ? {} : { sessionExpiryInterval }),
-    ...(receiveMaximum === 65_535 ? {} : { receiveMaximum }),
-    maximumPacketSize: options.maximumPacketSize ?? MAXIMUM_PACKET_SIZE,
-    ...(topicAliasMaximum === 0 ? {} : { topicAliasMaximum }),
-    ...(options.requestResponseInformation === true ? { requestResponseInformation: true } : {}),
-    ...(options.requestProblemInformation === false ? { requestProblemInformation: false } : {}),
-    ...(userProperties === undefined ? {} : { userProperties: userPropertyPairs(userProperties) }),
-  })
+  return Object.freeze(
+    present({
+      sessionExpiryInterval: sessionExpiryInterval || undefined,
+      receiveMaximum: receiveMaximum === 65_535 ? undefined : receiveMaximum,
+      maximumPacketSize: options.maximumPacketSize ?? MAXIMUM_PACKET_SIZE,
+      topicAliasMaximum: topicAliasMaximum || undefined,
+      requestResponseInformation: options.requestResponseInformation || undefined,
+      requestProblemInformation: options.requestProblemInformation === false ? false : undefined,
+      userProperties: userProperties === undefined ? undefined : userPropertyPairs(userProperties),
+    }),
+  )
 }
 
 function resolveWill(will: WillOptions): Will {
   checkTopicName(will.topic, 'will.topic')
   const { delayInterval, messageExpiryInterval, contentType, responseTopic, correlationData, payloadFormat } =
     will
-  const userProperties: UserProperties | undefined =
-    will.userProperties === undefined
-      ? undefined
-      : userPropertyPairs(will.userProperties, 'will.userProperties')
-  const properties: WillProperties = {
-    ...(delayInterval === undefined || delayInterval === 0 ? {} : { willDelayInterval: delayInterval }),
-    ...(messageExpiryInterval === undefined ? {} : { messageExpiryInterval }),
-    ...(contentType === undefined ? {} : { contentType }),
-    ...(responseTopic === undefined ? {} : { responseTopic }),
-    ...(correlationData === undefined ? {} : { correlationData }),
-    ...(payloadFormat === 'utf8' ? { payloadFormatIndicator: 1 } : {}),
-    ...(userProperties === undefined ? {} : { userProperties }),
-  }
+  const properties: WillProperties = present({
+    willDelayInterval: delayInterval || undefined,
+    messageExpiryInterval,
+    contentType,
+    responseTopic,
+    correlationData,
+    payloadFormatIndicator: payloadFormat === 'utf8' ? 1 : undefined,
+    userProperties:
+      will.userProperties === undefined
+        ? undefined
+        : userPropertyPairs(will.userProperties, 'will.userProperties'),
+  })
   return Object.freeze({
     topic: will.topic,
     payload: payloadBytes(will.payload, 'will.payload'),
