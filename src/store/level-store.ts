@@ -184,11 +184,16 @@ async function closeDatabase(
   }
 }
 
-type LevelClass = typeof import('level').Level
+type LevelModule = Pick<typeof import('level'), 'Level'>
+type LevelClass = LevelModule['Level']
 
 async function loadLevel(): Promise<LevelClass> {
   try {
-    return (await import('level')).Level
+    const loaded: Partial<LevelModule> & { readonly default?: LevelModule } = await import('level')
+    // It is CommonJS: some bundlers give its exports as the default one alone.
+    const Level = loaded.Level ?? loaded.default?.Level
+    if (Level === undefined) throw new Error('it exports no "Level"')
+    return Level
   } catch (cause) {
     throw new StoreError(
       'levelStore needs the package "level", which could not be loaded: install it with "npm install level"',

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { PeerScript } from './peer.ts'
-import type { StoreOrder, StoreVariant } from './store-worker.ts'
+import type { StoreOrder, StoreResult, StoreVariant } from './store-worker.ts'
 import { TOPICS } from './wire.ts'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
@@ -19,24 +19,26 @@ const variants: Readonly<Record<StoreVariant, number>> = {
 /** `npm run bench -- store [--runs N]`: what a store costs a publisher of QoS 1. Medians; variants take turns. */
 export async function run(parameters: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...parameters], options: { runs: { type: 'string', default: '5' } } })
-  const rates = new Map<StoreVariant, number[]>()
+  const results = new Map<StoreVariant, StoreResult[]>()
   for (let round = 1; round <= Number(values.runs); round++) {
     for (const [variant, count] of Object.entries(variants) as [StoreVariant, number][]) {
-      const rate = await measure(variant, count)
-      rates.set(variant, [...(rates.get(variant) ?? []), rate])
+      const result = await measure(variant, count)
+      results.set(variant, [...(results.get(variant) ?? []), result])
     }
   }
-  const base = median(rates.get('no store') ?? [])
+  const rateOf = (found: readonly StoreResult[]): number => median(found.map(({ rate }) => rate))
+  const base = rateOf(results.get('no store') ?? [])
   console.log('publish QoS 1, MQTT 5, 64 bytes\n')
-  for (const [variant, found] of rates) {
-    const rate = median(found)
+  for (const [variant, found] of results) {
+    const rate = rateOf(found)
+    const cpu = median(found.map(({ cpuMicros }) => cpuMicros)).toFixed(2)
     console.log(
-      `${variant.padEnd(24)} ${Math.round(rate).toLocaleString('en').padStart(10)} msg/s   ${(rate / base).toFixed(2)} of no store`,
+      `${variant.padEnd(24)} ${Math.round(rate).toLocaleString('en').padStart(10)} msg/s   ${(rate / base).toFixed(2)} of no store   ${cpu.padStart(6)} us of processor time each`,
     )
   }
 }
 
-async function measure(variant: StoreVariant, count: number): Promise<number> {
+async function measure(variant: StoreVariant, count: number): Promise<StoreResult> {
   const script: PeerScript = {
     form: { version: 5, qos: 0, withProperties: false },
     payloadSize: 64,
@@ -47,16 +49,17 @@ async function measure(variant: StoreVariant, count: number): Promise<number> {
   const [{ port }] = (await once(peer, 'message')) as [{ port: number }]
   const order: StoreOrder = { variant, port, count }
   const worker = fork(`${folder}store-worker.ts`, [JSON.stringify(order)], { execArgv })
-  let rate = Number.NaN
+  let result: StoreResult | undefined
   worker.on('message', (message) => {
-    rate = Number(message)
+    result = message as StoreResult
   })
   const slow = setTimeout(() => worker.kill('SIGKILL'), 120_000)
   const [code] = (await once(worker, 'exit')) as [number | null]
   clearTimeout(slow)
   peer.kill()
-  if (code !== 0) throw new Error(`${variant}: the client process ended with ${code ?? 'a kill after 120 s'}`)
-  return rate
+  if (code !== 0 || result === undefined)
+    throw new Error(`${variant}: the client process ended with ${code ?? 'a kill after 120 s'}`)
+  return result
 }
 
 function median(values: readonly number[]): number {

@@ -42,6 +42,7 @@ const browserCondition: Plugin = {
   name: 'browser-condition',
   setup(builder) {
     builder.onResolve({ filter: /^mqtt-await$/ }, () => ({ path: `${source}/index.ts` }))
+    builder.onResolve({ filter: /^mqtt-await\/store$/ }, () => ({ path: `${source}/store.ts` }))
   },
 }
 
@@ -49,7 +50,11 @@ const browserCondition: Plugin = {
  * Bundles an entry for browsers, with all its dependencies and no polyfill: an import of a module of Node is an error
  * of the build. Gives each output file; the first is the entry, the others are what it loads when needed.
  */
-export async function bundleForBrowser(entryPoint: string, minify = false): Promise<Map<string, Uint8Array>> {
+export async function bundleForBrowser(
+  entryPoint: string,
+  minify = false,
+  external: readonly string[] = ['level'],
+): Promise<Map<string, Uint8Array>> {
   const { outputFiles } = await build({
     entryPoints: [entryPoint],
     bundle: true,
@@ -60,8 +65,8 @@ export async function bundleForBrowser(entryPoint: string, minify = false): Prom
     splitting: true,
     outdir: '/',
     write: false,
-    // Optional peers, loaded only by those who use them.
-    external: ['level'],
+    // By default without optional peers: they are loaded only by those who use them.
+    external: [...external],
     plugins: [browserCondition, browserFiles],
     logLevel: 'silent',
   })
