@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { ManualDriver } from '../client/manual-driver.ts'
 import { BlockingIOError } from './errors.ts'
@@ -28,7 +27,7 @@ export interface SocketLike extends EventEmitter {
 /** The connection of a manual driver as a socket. */
 export class DriverSocket extends EventEmitter implements SocketLike {
   readonly #driver: ManualDriver
-  readonly #socket: Socket | undefined
+  readonly #socket: (Duplex & { unref?(): unknown }) | undefined
   readonly #framed: boolean
   #stream: Duplex | undefined
   #scheduled = false
@@ -39,7 +38,7 @@ export class DriverSocket extends EventEmitter implements SocketLike {
     super()
     this.#driver = driver
     const socket = driver.transport?.socket
-    this.#socket = socket instanceof Socket ? socket : undefined
+    this.#socket = socket instanceof Duplex ? socket : undefined
     this.#framed = framed
     this.on('newListener', (event: string) => {
       if (event === 'readable') driver.listen()
@@ -80,7 +79,7 @@ export class DriverSocket extends EventEmitter implements SocketLike {
 
   /** The connection does not keep the process alive. */
   unref(): void {
-    this.#socket?.unref()
+    this.#socket?.unref?.()
   }
 
   /** Something may have changed: looks at it in the next turn. */
