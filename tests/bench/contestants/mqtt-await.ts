@@ -118,6 +118,7 @@ class MqttAwaitClient implements BenchClient {
       await messages.next()
       times.push(microsecondsSince(start))
     }
+    await messages.return()
     return times
   }
 
