@@ -104,7 +104,7 @@ export class Client implements AsyncDisposable {
   /** Ends the watching of the page's network, which began with the first `connect()`. */
   #unwatchNetwork: (() => void) | undefined = undefined
   readonly #log: LogHook | undefined
-  readonly #streams: Set<StateStream> = new Set()
+  #streams: Set<StateStream> | undefined = undefined
   readonly #queueIsBounded: boolean
   readonly #plainAlias: number
   #stored: StoredSession | undefined = undefined
@@ -124,7 +124,6 @@ export class Client implements AsyncDisposable {
     this.#queueIsBounded =
       Number.isFinite(queue.maxMessages) || Number.isFinite(queue.maxBytes) || queue.qos0 !== 'queue'
     this.#plainAlias = resolved.autoTopicAlias ? AUTO_ALIAS : NO_ALIAS
-    const parts = this.#parts()
     this.#driver = new Driver(
       {
         maxInflight: resolved.maxInflight,
@@ -136,12 +135,12 @@ export class Client implements AsyncDisposable {
       },
       resolved.ackTimeoutMs,
       clock,
-      parts.driver,
+      new Client.#DriverOwner(this),
       this.#counters,
       resolved.store !== undefined,
     )
-    this.#lifecycle = new Lifecycle(parts.lifecycle, this.#driver, given, resolved)
-    this.#router = new MessageRouter(parts.host)
+    this.#lifecycle = new Lifecycle(new Client.#LifecycleOwner(this), this.#driver, given, resolved)
+    this.#router = new MessageRouter(new Client.#Host(this))
     this.#pressure = new ProducerPressure(this.#driver, clock, this.#counters)
   }
 
@@ -188,9 +187,12 @@ export class Client implements AsyncDisposable {
 
   /** State changes from this call on, none left out; over when the client has ended. */
   states(): AsyncIterableIterator<StateChange> {
-    const stream = new StateStream((left) => this.#streams.delete(left))
+    const stream = new StateStream((left) => this.#streams?.delete(left))
     if (this.state === 'closed') void stream.return()
-    else this.#streams.add(stream)
+    else {
+      this.#streams ??= new Set()
+      this.#streams.add(stream)
+    }
     return stream
   }
 
@@ -495,63 +497,163 @@ export class Client implements AsyncDisposable {
 
   // ------------------------------------------------------------------------------------------------ within
 
-  /** What the parts see of the client. Objects of their own, so that none of it is public. */
-  #parts(): { driver: DriverOwner; lifecycle: LifecycleOwner; host: ClientHost } {
-    const client = this
-    const driver: DriverOwner = {
-      onConnected: (limits: Limits, connack: ConnackPacket) => client.#lifecycle.onConnected(limits, connack),
-      onDisconnected: (error, packet) => client.#lifecycle.onDisconnected(error, packet),
-      onMessage: (message) => client.#deliver(message),
-      onSessionLost: () => client.#sessionLost(),
-      onResubscribed: (results: readonly FilterResult[]) => client.#router.resubscribed(results),
-      onAuthenticate: (data) => client.#lifecycle.onAuthenticate(data),
-      onReauthenticated: (data) => client.#lifecycle.onReauthenticated(data),
-      onPublishFailed: (publication, error) => client.#publishFailed(publication, error),
-      onStoreFailed: (error) => client.#storeFailed(error),
-      onStoreNeeded: () => client.#openStoreEarly(),
-      onTurnEnd: () => client.#turnEnded(),
+  // What the parts see of the client: objects of their own, so that none of it is public. Classes, since closures would cost each
+  // client two kilobytes.
+
+  static readonly #DriverOwner = class implements DriverOwner {
+    readonly #client: Client
+
+    constructor(client: Client) {
+      this.#client = client
     }
-    const lifecycle: LifecycleOwner = {
-      clock: client.#clock,
-      stateChanged: (change) => client.#stateChanged(change),
-      connected: (info) => client.#connected(info),
-      disconnected: (error, packet) => client.#disconnected(error, packet),
-      attemptFailed: (error, attempt) => client.#attemptFailed(error, attempt),
-      reconnecting: (attempt, delayMs, cause) => {
-        client.#note('info', 'reconnecting', () => ({ attempt, delayMs: Math.round(delayMs) }))
-        client.#emit('reconnecting', { attempt, delayMs, cause })
-      },
-      report: (error) => client.#report(error),
-      stopConsumers: async () => {
-        await client.#router.stop()
-        client.#leaving = true
-      },
-      ended: (info, error) => client.#ended(info, error),
-      beforeFirstAttempt: () => client.#openStore(),
-      afterEnd: async () => client.#stored?.close(),
+
+    onConnected(limits: Limits, connack: ConnackPacket): void {
+      this.#client.#lifecycle.onConnected(limits, connack)
     }
-    const host: ClientHost = {
-      clock: client.#clock,
-      get limits() {
-        return client.#driver.session.limits
-      },
-      get ended() {
-        return client.#lifecycle.endedWith
-      },
-      publish: (topic, payload, options) => client.#publish(topic, payload, options),
-      subscribe: (command: SubscribeCommand) => client.#driver.subscribe(command),
-      unsubscribe: (command: UnsubscribeCommand) => client.#driver.unsubscribe(command),
-      acknowledge: (message, reasonCode) => client.#driver.acknowledge(message, reasonCode),
-      whenAcknowledgementsStored: () => client.#driver.whenRecorded(),
-      disown: (message) => client.#driver.disown(message),
-      report: (error) => client.#report(error),
-      dropped: (message, reason) => {
-        client.#counters.dropped++
-        client.#note('warn', 'message dropped', () => ({ topic: message.topic, reason }))
-        client.#emit('dropped', { message, reason })
-      },
+
+    onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+      this.#client.#lifecycle.onDisconnected(error, packet)
     }
-    return { driver, lifecycle, host }
+
+    onMessage(message: AnyMessage): void {
+      this.#client.#deliver(message)
+    }
+
+    onSessionLost(): void {
+      this.#client.#sessionLost()
+    }
+
+    onResubscribed(results: readonly FilterResult[]): void {
+      this.#client.#router.resubscribed(results)
+    }
+
+    onAuthenticate(data: Uint8Array | undefined): void {
+      this.#client.#lifecycle.onAuthenticate(data)
+    }
+
+    onReauthenticated(data: Uint8Array | undefined): void {
+      this.#client.#lifecycle.onReauthenticated(data)
+    }
+
+    onPublishFailed(publication: OutgoingPublication, error: unknown): void {
+      this.#client.#publishFailed(publication, error)
+    }
+
+    onStoreFailed(error: StoreError): void {
+      this.#client.#storeFailed(error)
+    }
+
+    onStoreNeeded(): void {
+      this.#client.#openStoreEarly()
+    }
+
+    onTurnEnd(): void {
+      this.#client.#turnEnded()
+    }
+  }
+
+  static readonly #LifecycleOwner = class implements LifecycleOwner {
+    readonly clock: Clock
+    readonly #client: Client
+
+    constructor(client: Client) {
+      this.#client = client
+      this.clock = client.#clock
+    }
+
+    stateChanged(change: StateChange): void {
+      this.#client.#stateChanged(change)
+    }
+
+    connected(info: ConnectionInfo): void {
+      this.#client.#connected(info)
+    }
+
+    disconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
+      this.#client.#disconnected(error, packet)
+    }
+
+    attemptFailed(error: MqttError, attempt: number): void {
+      this.#client.#attemptFailed(error, attempt)
+    }
+
+    reconnecting(attempt: number, delayMs: number, cause: MqttError): void {
+      this.#client.#note('info', 'reconnecting', () => ({ attempt, delayMs: Math.round(delayMs) }))
+      this.#client.#emit('reconnecting', { attempt, delayMs, cause })
+    }
+
+    report(error: MqttError): void {
+      this.#client.#report(error)
+    }
+
+    async stopConsumers(): Promise<void> {
+      await this.#client.#router.stop()
+      this.#client.#leaving = true
+    }
+
+    ended(info: ClosedInfo, error: MqttError): void {
+      this.#client.#ended(info, error)
+    }
+
+    beforeFirstAttempt(): Promise<SessionIdentity | undefined> {
+      return this.#client.#openStore()
+    }
+
+    async afterEnd(): Promise<void> {
+      await this.#client.#stored?.close()
+    }
+  }
+
+  static readonly #Host = class implements ClientHost {
+    readonly clock: Clock
+    readonly #client: Client
+
+    constructor(client: Client) {
+      this.#client = client
+      this.clock = client.#clock
+    }
+
+    get limits(): Limits | undefined {
+      return this.#client.#driver.session.limits
+    }
+
+    get ended(): MqttError | undefined {
+      return this.#client.#lifecycle.endedWith
+    }
+
+    publish(topic: string, payload?: Payload, options?: PublishOptions): Publication {
+      return this.#client.#publish(topic, payload, options)
+    }
+
+    subscribe(command: SubscribeCommand): void {
+      this.#client.#driver.subscribe(command)
+    }
+
+    unsubscribe(command: UnsubscribeCommand): void {
+      this.#client.#driver.unsubscribe(command)
+    }
+
+    acknowledge(message: AnyMessage, reasonCode: number): void {
+      this.#client.#driver.acknowledge(message, reasonCode)
+    }
+
+    whenAcknowledgementsStored(): Promise<void> | undefined {
+      return this.#client.#driver.whenRecorded()
+    }
+
+    disown(message: AnyMessage): void {
+      this.#client.#driver.disown(message)
+    }
+
+    report(error: MqttError): void {
+      this.#client.#report(error)
+    }
+
+    dropped(message: AnyMessage, reason: string): void {
+      this.#client.#counters.dropped++
+      this.#client.#note('warn', 'message dropped', () => ({ topic: message.topic, reason }))
+      this.#client.#emit('dropped', { message, reason })
+    }
   }
 
   readonly #listen = (message: AnyMessage): void => {
@@ -627,7 +729,7 @@ export class Client implements AsyncDisposable {
     if (change.state === 'closed' || (change.state === 'disconnecting' && !this.#router.isHandling))
       this.#leaving = true
     this.#note('debug', `state ${change.state}`, () => ({ previous: change.previous, cause: change.cause }))
-    for (const stream of [...this.#streams]) stream.push(change)
+    if (this.#streams !== undefined) for (const stream of [...this.#streams]) stream.push(change)
     this.#emit('state', change)
   }
 

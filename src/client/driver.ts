@@ -93,7 +93,7 @@ export class Driver implements SessionSink, PublicationHost {
   /** The connection in use. */
   #link: Link | undefined = undefined
   /** Connections that are left and have not said that they are closed. */
-  readonly #leaving: Set<Link> = new Set()
+  readonly #leaving: Link[] = []
   /** The one of `#leaving` that still gets what is in the output: DISCONNECT. */
   #farewell: Link | undefined = undefined
   #now: number
@@ -190,7 +190,7 @@ export class Driver implements SessionSink, PublicationHost {
     try {
       this.session.connect(request, this.#tick(), transport.description || undefined)
     } catch (error) {
-      this.#leaving.add(link)
+      this.#leaving.push(link)
       transport.destroy()
       throw error
     }
@@ -337,7 +337,7 @@ export class Driver implements SessionSink, PublicationHost {
 
   /** Resolves when every transport has said that it is closed. */
   whenClosed(): Promise<void> {
-    if (this.#link === undefined && this.#leaving.size === 0) return Promise.resolve()
+    if (this.#link === undefined && this.#leaving.length === 0) return Promise.resolve()
     return new Promise((resolve) => this.#closedWaiters.push(resolve))
   }
 
@@ -409,7 +409,8 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   linkClosed(link: Link, cause: Error | undefined): void {
-    this.#leaving.delete(link)
+    const left = this.#leaving.indexOf(link)
+    if (left >= 0) this.#leaving.splice(left, 1)
     if (link === this.#farewell) this.#farewell = undefined
     if (link === this.#link) {
       this.#link = undefined
@@ -417,7 +418,7 @@ export class Driver implements SessionSink, PublicationHost {
       this.session.transportClosed(cause, this.#tick())
       this.#endTurn()
     }
-    if (this.#link === undefined && this.#leaving.size === 0) {
+    if (this.#link === undefined && this.#leaving.length === 0) {
       for (const resolve of this.#closedWaiters.splice(0)) resolve()
     }
   }
@@ -603,7 +604,7 @@ export class Driver implements SessionSink, PublicationHost {
   #leave(link: Link, farewell: boolean): void {
     this.#link = undefined
     this.#congested = false
-    this.#leaving.add(link)
+    this.#leaving.push(link)
     if (farewell) this.#farewell = link
     else link.transport?.destroy()
   }

@@ -354,9 +354,13 @@ export class Lifecycle {
     this.#move(event, cause)
     if (run.signal.aborted) return // a listener closed the client
     if (cause !== undefined) this.#owner.reconnecting(this.#attempts + 1, delayMs, cause)
-    this.#attemptUntilConnected(run.signal, cause, delayMs).catch((error: unknown) => {
-      if (!run.signal.aborted) void this.close('error', asMqttError(error, 'The client failed'))
-    })
+    this.#attemptUntilConnected(run.signal, cause, delayMs)
+      .catch((error: unknown) => {
+        if (!run.signal.aborted) void this.close('error', asMqttError(error, 'The client failed'))
+      })
+      .finally(() => {
+        if (this.#run === run) this.#run = undefined
+      })
   }
 
   async #attemptUntilConnected(

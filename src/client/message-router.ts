@@ -63,10 +63,10 @@ export class MessageRouter implements SubscriptionHome {
   readonly #registry: SubscriptionRegistry
   readonly #held: HeldMessages
   readonly #subscriptions = new Set<Subscription<AnyMessage>>()
-  readonly #plain = new Set<PlainSubscription>()
-  readonly #handlings = new Set<{ pause(): Promise<void>; clientEnded(): void }>()
+  #plain: Set<PlainSubscription> | undefined
+  #handlings: Set<{ pause(): Promise<void>; clientEnded(): void }> | undefined
   #requester: Requester | undefined
-  readonly #left = new Set<string>()
+  #left: Set<string> | undefined
   /** Owner of what no subscription has. */
   readonly #listeners: MessageOwner
   /** Work space of `deliver`. */
@@ -95,7 +95,7 @@ export class MessageRouter implements SubscriptionHome {
 
   /** Handlers are at work. */
   get isHandling(): boolean {
-    return this.#handlings.size > 0
+    return this.#handlings !== undefined && this.#handlings.size > 0
   }
 
   /** @internal */
@@ -119,7 +119,7 @@ export class MessageRouter implements SubscriptionHome {
     this.#subscriptions.add(subscription)
     this.#registry.add(subscription, subscription)
     subscription.joined()
-    for (const filter of subscription.filters) this.#left.delete(filter)
+    for (const filter of subscription.filters) this.#left?.delete(filter)
     for (const message of this.#held.take(subscription.filters)) subscription.accept(message)
     return subscription
   }
@@ -143,9 +143,10 @@ export class MessageRouter implements SubscriptionHome {
       requests.set(request.filter, toSubscriptionRequest(request.filter, { ...options, ...request }, path))
     }
     const plain = new PlainSubscription(this.host, [...requests.values()], options.signal)
+    this.#plain ??= new Set()
     this.#plain.add(plain)
     this.#registry.add(plain, undefined)
-    for (const filter of requests.keys()) this.#left.delete(filter)
+    for (const filter of requests.keys()) this.#left?.delete(filter)
     try {
       return await plain.outcome
     } finally {
@@ -202,8 +203,9 @@ export class MessageRouter implements SubscriptionHome {
       ...{ highWaterMark, overflow, schema, onInvalid, signal },
     }) as unknown as Subscription<M>
     const handling = new Handling<M>(this.host, subscription, handler, options)
+    this.#handlings ??= new Set()
     this.#handlings.add(handling)
-    void handling.done.then(() => this.#handlings.delete(handling))
+    void handling.done.then(() => this.#handlings?.delete(handling))
     return handling
   }
 
@@ -308,7 +310,7 @@ export class MessageRouter implements SubscriptionHome {
    * acknowledgements of loops that were left in this turn have been given. Nothing is unsubscribed.
    */
   async stop(): Promise<void> {
-    await Promise.all([...this.#handlings].map((handling) => handling.pause()))
+    await Promise.all([...(this.#handlings ?? [])].map((handling) => handling.pause()))
     await new Promise<void>((resolve) => this.host.clock.later(resolve))
   }
 
@@ -317,9 +319,9 @@ export class MessageRouter implements SubscriptionHome {
     this.#held.clear()
     for (const subscription of this.#subscriptions) subscription.clientEnded(error)
     this.#subscriptions.clear()
-    for (const handling of this.#handlings) handling.clientEnded()
+    for (const handling of this.#handlings ?? []) handling.clientEnded()
     this.#requester?.end(error ?? new ClosedError('The client is closed'))
-    for (const plain of this.#plain) plain.end(error ?? new ClosedError('The client is closed'))
+    for (const plain of this.#plain ?? []) plain.end(error ?? new ClosedError('The client is closed'))
   }
 
   // ---- what subscriptions tell ----
@@ -341,6 +343,7 @@ export class MessageRouter implements SubscriptionHome {
   }
 
   #leave(filter: string): void {
+    this.#left ??= new Set()
     if (this.#left.size < LEFT_FILTERS) this.#left.add(filter)
   }
 
@@ -401,7 +404,7 @@ export class MessageRouter implements SubscriptionHome {
 
   /** A straggler: its filter was wanted and has been left. */
   #isLeft(message: AnyMessage): boolean {
-    for (const filter of this.#left) if (matchesFilter(filter, message.topic)) return true
+    for (const filter of this.#left ?? []) if (matchesFilter(filter, message.topic)) return true
     return false
   }
 

@@ -21,7 +21,7 @@ export class ProducerPressure {
   readonly #driver: Driver
   readonly #clock: Clock
   readonly #counters: Counters
-  readonly #waiting: Set<Waiting> = new Set()
+  #waiting: Set<Waiting> | undefined
   /** `bytesSent` when the last turn ended. */
   #sentBefore = 0
 
@@ -65,11 +65,12 @@ export class ProducerPressure {
 
   turnEnded(): void {
     this.#sentBefore = this.#counters.bytesSent
+    if (this.#waiting === undefined) return
     for (const waiting of this.#waiting) if (waiting.isOver()) waiting.resolve()
   }
 
   end(error: MqttError): void {
-    for (const waiting of this.#waiting) {
+    for (const waiting of this.#waiting ?? []) {
       if (waiting.isOver()) waiting.resolve()
       else
         waiting.reject(
@@ -91,7 +92,7 @@ export class ProducerPressure {
     if (isOver()) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const done = () => {
-        this.#waiting.delete(waiting)
+        this.#waiting?.delete(waiting)
         stop()
       }
       const waiting: Waiting = {
@@ -105,6 +106,7 @@ export class ProducerPressure {
           reject(error)
         },
       }
+      this.#waiting ??= new Set()
       this.#waiting.add(waiting)
       const stop = onAbort(signal, waiting.reject)
     })

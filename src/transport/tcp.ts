@@ -51,7 +51,7 @@ export function socketEvent(
       const error = socket.errored ?? new Error('the connection was closed before it was ready')
       settle(() => reject(error))
     }
-    socket.on('error', () => {})
+    socket.on('error', ignore)
     socket.once(event, ready)
     socket.once('close', closed)
     unlisten = onAbort(signal, () => {
@@ -60,3 +60,6 @@ export function socketEvent(
     })
   })
 }
+
+/** Not a closure of the waiting, which would keep its signal for as long as the socket lives. */
+function ignore(): void {}
