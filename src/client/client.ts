@@ -591,8 +591,8 @@ export class Client implements AsyncDisposable {
       this.#client.#leaving = true
     }
 
-    ended(info: ClosedInfo, error: MqttError): void {
-      this.#client.#ended(info, error)
+    ended(info: ClosedInfo): void {
+      this.#client.#ended(info)
     }
 
     beforeFirstAttempt(): Promise<SessionIdentity | undefined> {
@@ -728,6 +728,9 @@ export class Client implements AsyncDisposable {
   #stateChanged(change: StateChange): void {
     if (change.state === 'closed' || (change.state === 'disconnecting' && !this.#router.isHandling))
       this.#leaving = true
+    // Now: what is left fails next, and would look finished to those who wait for it.
+    const { endedWith } = this.#lifecycle
+    if (change.state === 'closed' && endedWith !== undefined) this.#pressure.end(endedWith)
     this.#note('debug', `state ${change.state}`, () => ({ previous: change.previous, cause: change.cause }))
     if (this.#streams !== undefined) for (const stream of [...this.#streams]) stream.push(change)
     this.#emit('state', change)
@@ -761,7 +764,7 @@ export class Client implements AsyncDisposable {
     else this.#lifecycle.retryNow()
   }
 
-  #ended(info: ClosedInfo, error: MqttError): void {
+  #ended(info: ClosedInfo): void {
     this.#leaving = true
     this.#unwatchNetwork?.()
     if (info.error !== undefined) this.#lastError = info.error
@@ -769,7 +772,6 @@ export class Client implements AsyncDisposable {
       reason: info.reason,
       error: info.error,
     }))
-    this.#pressure.end(error)
     this.#router.end(info.error)
     this.#emit('close', info)
   }
@@ -915,7 +917,8 @@ export class Client implements AsyncDisposable {
     }
     const size = publication.payload.length
     const isFull = () => driver.queuedMessages + 1 > maxMessages || driver.queuedBytes + size > maxBytes
-    while (overflow === 'drop-oldest' && isFull()) {
+    // What is larger than the whole queue would cost all others and not fit either.
+    while (overflow === 'drop-oldest' && size <= maxBytes && isFull()) {
       const oldest = driver.oldestQueued()
       if (oldest === undefined || !this.#driver.cancel(oldest)) break
       this.#driver.refuse(
@@ -929,7 +932,7 @@ export class Client implements AsyncDisposable {
         ? queueFull(
             topic,
             'ERR_MQTT_QUEUE_FULL',
-            `refused: the queue holds ${driver.queuedMessages} messages`,
+            `refused: the queue is full with ${driver.queuedMessages} messages, ${driver.queuedBytes} bytes`,
           )
         : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
     this.#driver.refuse(publication, error)

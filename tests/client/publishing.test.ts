@@ -298,6 +298,22 @@ describe('the queue', () => {
     await client.close()
   })
 
+  test('maxBytes bounds it with each policy; what is larger than the whole queue costs no other', async () => {
+    for (const overflow of ['reject', 'drop-oldest', 'drop-newest'] as const) {
+      const { client } = await setup({ queue: { maxBytes: 10, overflow } })
+      const kept = client.publish('a', '1234567890', { qos: 1 })
+      const large = client.publish('b', '12345678901', { qos: 1 })
+      await expect(large.acked).rejects.toMatchObject({
+        code: overflow === 'reject' ? 'ERR_MQTT_QUEUE_FULL' : 'ERR_MQTT_QUEUE_DROPPED',
+        message: expect.stringContaining('"b"'),
+      })
+      expect(client.stats).toMatchObject({ queuedMessages: 1, queuedBytes: 10 })
+      await client.connect()
+      await kept.acked
+      await client.close()
+    }
+  })
+
   test('"drop-newest" drops the new one, and tells', async () => {
     const { client, clock, errors } = await setup({ queue: { maxMessages: 1, overflow: 'drop-newest' } })
     const dropped: string[] = []
@@ -404,6 +420,73 @@ describe('producers', () => {
     )
     expect(count).toBe(5_000)
     expect(most).toBeLessThan(5_000)
+    await client.close()
+  })
+
+  test('flush(), drained() and publishFrom() end with their signal, and with the client', async () => {
+    const { client, clock } = await setup({}, silent)
+    await client.connect()
+    const reason = new Error('enough')
+    for (const wait of [
+      (signal?: AbortSignal) => client.flush({ signal }),
+      (signal?: AbortSignal) => client.drained({ signal }),
+      (signal?: AbortSignal) => client.publishFrom([{ topic: 'a', qos: 1 as const }], { signal }),
+    ]) {
+      // Both have something to wait for.
+      for (let n = 0; n < 20_000; n++) client.publish('a', 'x', { qos: 1 })
+      const abort = new AbortController()
+      const waiting = wait(abort.signal)
+      await clock.settle()
+      abort.abort(reason)
+      await expect(waiting).rejects.toBe(reason)
+    }
+    const left = [client.flush(), client.drained(), client.publishFrom([{ topic: 'a', qos: 1 as const }])]
+    const outcomes = Promise.allSettled(left)
+    await client.close()
+    for (const outcome of await outcomes) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ERR_MQTT_CLOSED' } })
+    }
+  })
+
+  test('publishFrom() ends with the first publication that fails, and lets go of its source', async () => {
+    const { client } = await setup({}, (packet, connection) => {
+      if (packet.type === 'publish' && packet.topic === 'forbidden') {
+        connection.send({ type: 'puback', packetId: packet.packetId, reasonCode: 0x87 })
+      } else acceptAll(packet, connection)
+    })
+    await client.connect()
+    let hasEnded = false
+    async function* source() {
+      try {
+        yield { topic: 'forbidden', qos: 1 as const }
+        for (;;) {
+          await new Promise((resolve) => setImmediate(resolve))
+          yield { topic: 'a', qos: 1 as const }
+        }
+      } finally {
+        hasEnded = true
+      }
+    }
+    await expect(client.publishFrom(source())).rejects.toMatchObject({ topic: 'forbidden', reasonCode: 0x87 })
+    expect(hasEnded).toBe(true)
+    await client.close()
+  })
+
+  test('a plain loop that the network keeps up with is told to wait, and lets it be heard in between', async () => {
+    const { client, clock } = await setup()
+    await client.connect()
+    let turns = 0
+    for (let n = 0; n < 40_000; n++) {
+      client.publish('a', 'x'.repeat(100))
+      if (!client.needsDrain) continue
+      const drained = client.drained()
+      await clock.settle()
+      await drained
+      turns++
+    }
+    // Once for each MiB or so.
+    expect(turns).toBeGreaterThan(2)
+    expect(turns).toBeLessThan(20)
     await client.close()
   })
 

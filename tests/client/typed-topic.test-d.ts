@@ -93,4 +93,14 @@ describe('the types of topics and messages', () => {
     // @ts-expect-error acknowledging is what handle() does
     client.handle('a', () => {}, { ack: 'manual' })
   })
+
+  test('events have typed listeners', () => {
+    client.on('connect', (info) => expectTypeOf(info.sessionPresent).toEqualTypeOf<boolean>())
+    client.on('error', (error) => expectTypeOf(error.code).toEqualTypeOf<string>())
+    client.on('dropped', ({ reason }) => expectTypeOf(reason).toEqualTypeOf<string>())
+    // @ts-expect-error there is no such event
+    client.on('offline', () => {})
+    // @ts-expect-error close comes with how it ended
+    client.on('close', (hadError: boolean) => hadError)
+  })
 })

@@ -36,6 +36,24 @@ describeMosquitto('examples of receiving', () => {
     )
   })
 
+  test('subscriber', async () => {
+    const program = example('subscriber', 'news/#', 'alarms')
+    const client = new Client(broker.url())
+    onTestFinished(async () => {
+      await client.close()
+    })
+    await client.connect()
+    // It prints nothing before the first message: retained ones are there whenever it comes.
+    await client.publish('news/today', 'it rains', { qos: 1, retain: true }).acked
+    await program.prints(/^news\/today it rains$/m)
+    await client.publish('alarms', 'fire', { qos: 1 }).acked
+    await client.publish('elsewhere', 'nothing', { qos: 1 }).acked
+    await program.prints(/^alarms fire$/m)
+    program.kill('SIGINT')
+    expect(await program.ended, program.errors).toBe(0)
+    expect(program.output).toBe('news/today it rains\nalarms fire\n')
+  })
+
   test('slow-consumer', async () => {
     const text = await output('slow-consumer')
     expect(text).toMatch(/^orders: all 200 in their order, the connection lost 0 times\n/)
