@@ -929,11 +929,7 @@ export class Client implements AsyncDisposable {
     if (!isFull()) return true
     const error =
       overflow === 'reject'
-        ? queueFull(
-            topic,
-            'ERR_MQTT_QUEUE_FULL',
-            `refused: the queue is full with ${driver.queuedMessages} messages, ${driver.queuedBytes} bytes`,
-          )
+        ? queueFull(topic, 'ERR_MQTT_QUEUE_FULL', 'refused: the queue is full')
         : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
     this.#driver.refuse(publication, error)
     return false

@@ -96,7 +96,7 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
       (worker) => worker.done,
       (cause: unknown) => {
         host.report(
-          new MqttError('What runs handlers could not be loaded: no handler of this client will be called', {
+          new MqttError('What runs handlers could not be loaded', {
             code: 'ERR_MQTT_HANDLER',
             cause,
           }),

@@ -167,7 +167,7 @@ class PendingAnswer {
     this.#timer = host.clock.setTimer(() => {
       this.fail(
         new TimeoutError(
-          `The request to "${topic}" was not answered within ${timeoutMs} ms: is a responder at work?`,
+          `No answer to the request to "${topic}" within ${timeoutMs} ms: is a responder at work?`,
         ),
       )
     }, timeoutMs)

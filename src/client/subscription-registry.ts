@@ -162,12 +162,7 @@ export class SubscriptionRegistry {
       const entry = this.#entries.get(filter)
       if (entry === undefined) continue
       if (reasonCode < 0x80) entry.grantedCode = reasonCode
-      else
-        this.#refuse(
-          entry,
-          refusal(filter, reasonCode, undefined, 'when it was renewed, after the session was lost'),
-          [],
-        )
+      else this.#refuse(entry, refusal(filter, reasonCode, undefined, 'after the session was lost'), [])
     }
   }
 

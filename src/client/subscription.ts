@@ -485,7 +485,7 @@ export class Subscription<M extends AnyMessage = Message>
     if (this.#overflow === 'error') {
       this.fail(
         new QueueFullError(
-          `The consumer of ${this.#describe()} is too slow: ${this.#queue.looseMessages} messages of QoS 0 wait for it; raise highWaterMark, or let overflow drop some`,
+          `The consumer of ${this.#describe()} is too slow: ${this.#queue.looseMessages} messages of QoS 0 wait (highWaterMark)`,
         ),
       )
       return

@@ -15,7 +15,7 @@ export function connectionRefused(server: string, packet: ConnackPacket | Discon
 }
 
 export function disconnectedByServer(server: string, packet: DisconnectPacket): ConnectionLostError {
-  const hint = packet.reasonCode === 0x8e ? ': another client came with the same client identifier' : ''
+  const hint = packet.reasonCode === 0x8e ? ': client identifier used twice?' : ''
   return new ConnectionLostError(`Disconnected by ${server}: ${said(packet)}${hint}`, {
     code: 'ERR_MQTT_SERVER_DISCONNECT',
     ...wireDetails(packet),
@@ -28,14 +28,10 @@ export function transportLost(
   cause: Error | undefined,
 ): ConnectError | ConnectionLostError {
   if (phase === 'online') {
-    return new ConnectionLostError(
-      `Connection to ${server} lost: ${cause?.message ?? 'the server closed it'}`,
-      { cause },
-    )
+    return new ConnectionLostError(`Connection to ${server} lost: ${cause?.message ?? 'closed'}`, { cause })
   }
-  const version = connect.protocolVersion === 5 ? '5.0' : connect.protocolVersion === 4 ? '3.1.1' : '3.1'
   const why =
-    cause?.message ?? `it was closed; is that a broker, on the right port, that speaks MQTT ${version}?`
+    cause?.message ?? `closed; is it a broker that speaks protocolVersion ${connect.protocolVersion}?`
   return new ConnectError(`Connection to ${server} failed before CONNACK: ${why}`, {
     code: 'ERR_MQTT_CONNECTION_CLOSED',
     cause,
