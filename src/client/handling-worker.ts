@@ -21,7 +21,7 @@ const SLICE = 256
  *
  * The handler is called as the message arrives while fewer than `concurrency` run, and one that returns no promise is done
  * with it when it returns: nothing is made per message. Where more is taken than may run (messages of many topics, each in
- * its order), a queue of bounded concurrency holds the topics that wait for their turn.
+ * its order), a queue of bounded concurrency works them off.
  */
 export class HandlingWorker<M extends AnyMessage> implements MessageSink {
   readonly #host: ClientHost
@@ -33,9 +33,12 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
   readonly #limit: number
   readonly #firstAttempt: Attempt
   /** Topics that are being worked on, with what waits for them. Only `ordered: 'topic'` has them. */
-  readonly #lanes: Map<string, M[]> | undefined
-  /** What runs of those topics, and what waits. Made when the first handler returns a promise. */
+  readonly #lanes: Map<string, M[] | null> | undefined
+  /** The first of each topic that waits for its turn. */
+  readonly #ready: M[] = []
+  /** Runs the lines of work, `concurrency` at once. Made when the first handler returns a promise. */
   #queue: PQueue | undefined = undefined
+  #lines = 0
   #abort: AbortController | undefined = undefined
   /** Taken and not finished. */
   #taken = 0
@@ -170,31 +173,39 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
       void this.#start(message)
       return
     }
-    const lane = lanes.size === 0 ? undefined : lanes.get(message.topic)
-    const queue = this.#queue
-    if (lane !== undefined) lane.push(message)
-    else if (queue === undefined || (queue.size === 0 && queue.pending < this.#concurrency)) {
+    const { topic } = message
+    const lane = lanes.size === 0 ? undefined : lanes.get(topic)
+    if (lane !== undefined) {
+      if (lane === null) lanes.set(topic, [message])
+      else lane.push(message)
+    } else if (this.#lines < this.#concurrency) {
       const running = this.#start(message)
       if (running === undefined) return
-      lanes.set(message.topic, [])
+      lanes.set(topic, null)
+      this.#lines += 1
       this.#queue ??= new PQueue({ concurrency: this.#concurrency })
-      void this.#queue.add(() => running.then(() => this.#follow(lanes, message.topic)))
+      void this.#queue.add(() => this.#follow(lanes, topic, running))
     } else {
-      lanes.set(message.topic, [])
-      void queue.add(() => this.#inLane(lanes, message))
+      lanes.set(topic, null)
+      this.#ready.push(message)
     }
   }
 
-  async #inLane(lanes: Map<string, M[]>, message: M): Promise<void> {
-    await this.#start(message)
-    this.#follow(lanes, message.topic)
-  }
-
-  /** The next message of a topic queues up behind those of others. */
-  #follow(lanes: Map<string, M[]>, topic: string): void {
-    const next = lanes.get(topic)?.shift()
-    if (next === undefined) lanes.delete(topic)
-    else void this.#queue?.add(() => this.#inLane(lanes, next))
+  /** One line of work: message after message, as long as one is ready. The next of a topic comes behind those of others. */
+  async #follow(lanes: Map<string, M[] | null>, first: string, begun: Promise<void>): Promise<void> {
+    let topic = first
+    let running: Promise<void> | undefined = begun
+    for (;;) {
+      if (running !== undefined) await running
+      const next = lanes.get(topic)?.shift()
+      if (next === undefined) lanes.delete(topic)
+      else this.#ready.push(next)
+      const message = this.#ready.shift()
+      if (message === undefined) break
+      topic = message.topic
+      running = this.#start(message)
+    }
+    this.#lines -= 1
     this.#pull()
   }
 
