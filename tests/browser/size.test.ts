@@ -11,7 +11,7 @@ import { browserFiles } from '../../tsup.config.ts'
  *
  * A budget is what it was when it was last looked at; a change that needs more says what for.
  */
-const BUDGET = { first: 51_000, everything: 68_800 }
+const BUDGET = { first: 51_500, everything: 69_500 }
 
 interface Loaded {
   readonly bytes: number
