@@ -463,7 +463,8 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       this.state = 'disconnected'
       return MQTT_ERR_NO_CONN
     }
-    if (this.state === 'disconnecting') return MQTT_ERR_SUCCESS
+    // It may still be waiting to be written, when the loop has ended with an exception.
+    if (this.state === 'disconnecting') return this.queued()
     this.#startDisconnect(request)
     return this.queued()
   }
@@ -623,7 +624,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       this.#endedByBroker(packet)
     } else if (error instanceof ProtocolError) {
       // Packets that do not exist, and those that a server does not send.
-      const unknown = error.field === 'packetType'
+      const unknown = error.field === 'Packet Type'
       const text = unknown ? `Unrecognised command ${commandOf(error.packet)}` : error.message
       this.#callbacks.log(LogLevel.MQTT_LOG_ERR, `Error: ${text}`)
       this.#lost(MQTTErrorCode.MQTT_ERR_PROTOCOL)

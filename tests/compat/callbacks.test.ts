@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import {
   CallbackAPIVersion,
   Client,
@@ -582,5 +583,51 @@ describe('log', () => {
     expect(logger.debug.mock.calls.flat()).toEqual(lines)
     client.disable_logger()
     expect(client.logger).toBeNull()
+  })
+
+  test.each([
+    ['a refused version', '', '20020001', 'Received CONNACK (0, 1), attempting downgrade to MQTT v3.1.'],
+    ['a refused empty client id', '', '20020002', 'Received CONNACK (0, 2), attempting to use non-empty CID'],
+    ['a refused client id', 'c', '20020002', 'Received CONNACK (0, 2)'],
+  ])('%s has one line', async (_what, id, connack, line) => {
+    const lines: string[] = []
+    client = new Client(V2, id)
+    client.on_log = (_client, _userdata, _level, text) => {
+      lines.push(text)
+    }
+    await client.connect(HOST, peer.port)
+    ;(await accepted()).send(connack)
+    await until(() => lines.length > 1)
+    expect(lines[1]).toBe(line)
+  })
+
+  test.each([
+    ['f000', 240],
+    ['8200', 128],
+    ['0000', 0],
+  ])('a packet that no broker sends (%s)', async (packet, command) => {
+    const errors: string[] = []
+    client.on_log = (_client, _userdata, level, text) => {
+      if (level === 8) errors.push(text)
+    }
+    await client.connect(HOST, peer.port)
+    const connection = await accepted()
+    connection.send(CONNACK)
+    connection.send(packet)
+    const ended = new Promise<unknown>((resolve) => {
+      client.on_disconnect = (_client, _userdata, _flags, reason) => resolve(reason)
+    })
+    client.loop_start()
+    expect(String(await ended)).toBe('Unspecified error')
+    expect(errors).toEqual([`Error: Unrecognised command ${command}`])
+    client.disconnect()
+  })
+})
+
+describe('socket()', () => {
+  test('its stream is the socket of Node', async () => {
+    await client.connect(HOST, peer.port)
+    expect(client.socket()?.stream).toBeInstanceOf(Socket)
+    expect(client.socket()?.stream).toBe(client.socket()?.stream)
   })
 })

@@ -15,6 +15,7 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { describeMosquitto, Mosquitto, startAedes } from '../support/brokers.ts'
 import { certificates } from '../support/certificates.ts'
+import { NameServer } from './name-server.ts'
 import { ScriptedPeer } from './scripted-peer.ts'
 
 const V2 = CallbackAPIVersion.VERSION2
@@ -69,6 +70,45 @@ describeMosquitto('TLS, WebSocket and Unix sockets', () => {
       client.tls_set_context(context)
       expect(await handshake(client, 'localhost', broker.port('tls'))).toBe('Success')
     }
+  })
+
+  test('tls_insecure_set() leaves the host name unchecked, and nothing else', async () => {
+    // The certificate is for localhost and its addresses: any other server name is wrong.
+    const { ca, caFile } = certificates()
+    const named = new Client(V2)
+    named.tls_set_context({ ca, servername: 'other.test' })
+    await expect(named.connect('localhost', broker.port('tls'))).rejects.toMatchObject({
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    })
+    named.tls_insecure_set(true)
+    expect(await handshake(named, 'localhost', broker.port('tls'))).toBe('Success')
+    const untrusting = new Client(V2)
+    untrusting.tls_set()
+    untrusting.tls_insecure_set(true)
+    await expect(untrusting.connect('localhost', broker.port('tls'))).rejects.toMatchObject({
+      code: expect.stringMatching(/UNABLE_TO|SELF_SIGNED/),
+    })
+    const trusting = new Client(V2)
+    trusting.tls_set(caFile)
+    trusting.tls_insecure_set(true)
+    trusting.tls_insecure_set(false)
+    expect(await handshake(trusting, 'localhost', broker.port('tls'))).toBe('Success')
+  })
+
+  test('the stream of a WebSocket carries MQTT', async () => {
+    const client = new Client(V2, { transport: 'websockets' })
+    await client.connect('localhost', broker.port('ws'))
+    const stream = client.socket()?.stream
+    const connack = await new Promise<Buffer>((resolve) => {
+      stream?.once('data', resolve)
+    })
+    expect(connack.toString('hex')).toBe('20020000')
+    const pong = new Promise<Buffer>((resolve) => {
+      stream?.once('data', resolve)
+    })
+    stream?.write(Buffer.of(0xc0, 0))
+    expect((await pong).toString('hex')).toBe('d000')
+    client.disconnect()
   })
 
   test('files are read in the call, and TLS is configured once', () => {
@@ -242,6 +282,35 @@ describe('opening', () => {
       code: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/),
     })
     await expect(client.connect_srv('no.such.domain.invalid')).rejects.toThrow(ValueError)
+  })
+
+  test('connect_srv() tries the records by priority, then by weight', async () => {
+    const names = await NameServer.listen()
+    const peer = await ScriptedPeer.listen()
+    try {
+      const closed = { priority: 1, port: 1, target: '127.0.0.1' }
+      names.records = [
+        { priority: 2, weight: 1, port: 3, target: 'no.such.host.invalid' },
+        { priority: 2, weight: 5, port: peer.port, target: '127.0.0.1' },
+        { ...closed, weight: 1 },
+        { ...closed, weight: 9 },
+      ]
+      const client = new Client(V2)
+      const tried: number[] = []
+      client.on_pre_connect = () => tried.push(client.port)
+      expect(await client.connect_srv('example.test')).toBe(0)
+      expect(tried).toEqual([1, 1, peer.port])
+      expect(names.questions).toEqual(['_mqtt._tcp.example.test'])
+      client.disconnect()
+      const secure = new Client(V2)
+      secure.tls_set()
+      names.records = []
+      await expect(secure.connect_srv('example.test')).rejects.toThrow(ValueError)
+      expect(names.questions.at(-1)).toBe('_secure-mqtt._tcp.example.test')
+    } finally {
+      names.close()
+      await peer.close()
+    }
   })
 
   test('from a local address and port', async () => {

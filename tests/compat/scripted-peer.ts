@@ -82,10 +82,31 @@ export class PeerConnection {
         return packet.toString('hex')
       }
       if (this.#ended) return 'closed'
-      await new Promise<void>((resolve) => {
-        this.#changed.push(resolve)
-      })
+      await this.#change()
     }
+  }
+
+  /** Text up to and with what is looked for, such as the head of an HTTP request. */
+  async text(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const text = this.#received.toString('latin1')
+      const match = pattern.exec(text)
+      if (match !== null || this.#ended)
+        return text.slice(0, (match?.index ?? text.length) + (match?.[0].length ?? 0))
+      await this.#change()
+    }
+  }
+
+  /** The first packet, or whatever else comes first, in hexadecimal. */
+  async anything(): Promise<string> {
+    while (this.#received.length === 0 && !this.#ended) await this.#change()
+    // CONNECT.
+    if (this.#received[0] === 0x10) return this.packet()
+    return this.#received.toString('hex')
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress
   }
 
   /** Bytes received that no test has asked for. */
@@ -115,6 +136,12 @@ export class PeerConnection {
       if (byte < 0x80) return this.#received.length >= at + 1 + length ? at + 1 + length : undefined
     }
     return undefined
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed.push(resolve)
+    })
   }
 
   #wake(): void {
