@@ -46,10 +46,13 @@ const EAGER_FLUSH = 65_536
 
 const NEVER = Number.POSITIVE_INFINITY
 
-interface StoreWaiter {
-  readonly publication: OutgoingPublication
+interface Waiter {
   resolve(): void
   reject(error: unknown): void
+}
+
+interface StoreWaiter extends Waiter {
+  readonly publication: OutgoingPublication
 }
 
 /** One network connection, as the driver holds it: calls of one that was left behind reach nobody. */
@@ -103,7 +106,7 @@ export class Driver implements SessionSink, PublicationHost {
   #storeFailure: StoreError | undefined = undefined
   readonly #storeWaiters: StoreWaiter[] = []
   /** To be called after the next flush that begins. */
-  #recorded: (() => void)[] = []
+  #recorded: Waiter[] = []
   #timer: Timer | undefined = undefined
   #armedFor: number = NEVER
   #progressAt = 0
@@ -359,10 +362,11 @@ export class Driver implements SessionSink, PublicationHost {
     })
   }
 
-  /** Resolves when everything recorded so far is stored, or storing has failed; undefined when nothing waits to be stored. */
+  /** Resolves when everything recorded so far is stored, rejects with `StoreError`; undefined when nothing waits to be stored. */
   whenRecorded(): Promise<void> | undefined {
-    if (this.#gate?.journal?.binding !== true || this.#storeFailure !== undefined) return undefined
-    return new Promise((resolve) => this.#recorded.push(resolve))
+    if (this.#storeFailure !== undefined) return Promise.reject(this.#storeFailure)
+    if (this.#gate?.journal?.binding !== true) return undefined
+    return new Promise((resolve, reject) => this.#recorded.push({ resolve, reject }))
   }
 
   cancel(publication: OutgoingPublication): boolean {
@@ -546,7 +550,7 @@ export class Driver implements SessionSink, PublicationHost {
     this.#recorded = []
     journal.flush().then(
       () => {
-        for (const resolve of recorded) resolve()
+        for (const waiter of recorded) waiter.resolve()
         // A flush that nothing waits for may end while one is under way for which output is held back.
         if (binding) this.#storing = false
         this.#tick()
@@ -555,7 +559,7 @@ export class Driver implements SessionSink, PublicationHost {
         this.#endTurn()
       },
       (cause: unknown) => {
-        for (const resolve of [...recorded, ...this.#recorded.splice(0)]) resolve()
+        this.#recorded.unshift(...recorded)
         this.#storing = false
         this.storeFailed(
           cause instanceof StoreError
@@ -570,7 +574,7 @@ export class Driver implements SessionSink, PublicationHost {
   storeFailed(error: StoreError): void {
     if (this.#storeFailure !== undefined) return
     this.#storeFailure = error
-    for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
+    for (const waiter of [...this.#storeWaiters.splice(0), ...this.#recorded.splice(0)]) waiter.reject(error)
     this.#inbox.push(() => this.#owner.onStoreFailed(error))
     this.#after()
   }

@@ -128,6 +128,17 @@ describeMosquitto('a client with a store', () => {
     expect(older.code).toBe('ERR_MQTT_STORE_PROTOCOL_VERSION')
     expect(older.message).toMatch(/MQTT 5\.0, not 3\.1\.1: set protocolVersion to 5/)
 
+    // What is published before connect() opens the store; connect() tells what is wrong, and the client is over.
+    const holder = client({ store: levelStore(place), clientId: 'owner' })
+    await holder.connect()
+    const waiting = client({ store: levelStore(place), clientId: 'owner' })
+    const { acked } = waiting.publish('later', 'x', { qos: 1 })
+    const [unsent, refused] = await Promise.all([failure(acked), failure(waiting.connect())])
+    expect(refused.code).toBe('ERR_MQTT_STORE_LOCKED')
+    expect(unsent).toBe(refused)
+    expect((await waiting.closed).error).toBe(refused)
+    await holder.disconnect()
+
     // Each failure has given the store back.
     await clearStore(levelStore(place))
     const anew = client({ store: levelStore(place), clientId: 'other', protocolVersion: 4 })
