@@ -5,7 +5,9 @@ import {
   ConnectFlags,
   DisconnectFlags,
   MQTTErrorCode,
+  MQTTMessage,
   MQTTv5,
+  MQTTv31,
   MQTTv311,
   Properties,
   ReasonCode,
@@ -17,6 +19,21 @@ import { type PeerConnection, publish3, ScriptedPeer } from './scripted-peer.ts'
 const V1 = CallbackAPIVersion.VERSION1
 const V2 = CallbackAPIVersion.VERSION2
 const CONNACK = '20020000'
+const CALLBACKS = [
+  'on_log',
+  'on_pre_connect',
+  'on_connect',
+  'on_connect_fail',
+  'on_subscribe',
+  'on_message',
+  'on_publish',
+  'on_unsubscribe',
+  'on_disconnect',
+  'on_socket_open',
+  'on_socket_close',
+  'on_socket_register_write',
+  'on_socket_unregister_write',
+] as const
 const HOST = '127.0.0.1'
 
 let peer: ScriptedPeer
@@ -75,7 +92,7 @@ const plain = {
 }
 
 describe('arguments', () => {
-  test.each([
+  const tables = [
     [
       V1,
       MQTTv311,
@@ -135,7 +152,46 @@ describe('arguments', () => {
         ['on_disconnect', 'DisconnectFlags true', 'ReasonCode Server shutting down', 'Properties []'],
       ],
     ],
-  ] as const)('callback version %d with protocol %d', async (version, protocol, expected) => {
+  ] as const
+  // MQTT 3.1 has those of 3.1.1.
+  const rows = tables.flatMap(([version, protocol, expected]) =>
+    (protocol === MQTTv5 ? [MQTTv5] : [MQTTv31, MQTTv311]).map((one) => [version, one, expected] as const),
+  )
+
+  test.each(rows.map(([version, protocol]) => [version, protocol] as const))(
+    'callback version %d with protocol %d: those that are the same in all',
+    async (version, protocol) => {
+      client = new Client(version, { protocol, userdata: 'mine' })
+      const seen = new Map<string, unknown[]>()
+      for (const name of CALLBACKS) {
+        client[name] = function (this: unknown, first, userdata, ...args) {
+          expect([this, first, userdata]).toEqual([client, client, 'mine'])
+          seen.set(name, args)
+          if (name === 'on_connect_fail') client.disconnect()
+          if (name === 'on_socket_register_write') setImmediate(() => client.loop_write())
+        }
+      }
+      await client.connect(HOST, peer.port)
+      const socket = client.socket()
+      const connection = await accepted()
+      connection.send(protocol === MQTTv5 ? rich.connack : CONNACK)
+      connection.send(protocol === MQTTv5 ? '3005 0001 74 00 78' : publish3('t', 'x'))
+      while (!seen.has('on_message')) await client.loop(0.05)
+      connection.destroy()
+      while (!seen.has('on_disconnect')) await client.loop(0.05)
+      client.connect_async(HOST, 1)
+      await client.loop_forever({ retry_first_connection: true })
+      expect(seen.get('on_pre_connect')).toEqual([])
+      expect(seen.get('on_connect_fail')).toEqual([])
+      for (const name of ['open', 'close', 'register_write', 'unregister_write']) {
+        expect(seen.get(`on_socket_${name}`)).toEqual([socket])
+      }
+      expect(seen.get('on_message')).toEqual([expect.any(MQTTMessage)])
+      expect(seen.get('on_log')).toEqual([expect.any(Number), expect.any(String)])
+    },
+  )
+
+  test.each(rows)('callback version %d with protocol %d', async (version, protocol, expected) => {
     client = new Client(version, { protocol, userdata: 'mine' })
     const answers = protocol === MQTTv5 ? rich : plain
     const seen: unknown[][] = []
@@ -472,6 +528,23 @@ describe('direct mode and loops', () => {
     peer = await ScriptedPeer.listen()
   })
 
+  test('reconnect_delay_set(): the wait doubles up to its longest', async () => {
+    client.reconnect_delay_set({ min_delay: 0.02, max_delay: 0.05 })
+    const times: number[] = []
+    client.on_connect_fail = () => {
+      times.push(performance.now())
+      if (times.length === 7) client.disconnect()
+    }
+    client.connect_async(HOST, 1)
+    await client.loop_forever({ retry_first_connection: true })
+    const waits = times.slice(1).map((time, at) => time - (times[at] as number))
+    // A timer may be late, never early; a millisecond is its grain.
+    for (const [at, least] of [20, 40, 50, 50, 50, 50].entries())
+      expect(waits[at]).toBeGreaterThan(least - 1.5)
+    // Doubling on would have made it 80 + 160 + 320 + 640.
+    expect(waits.slice(2).reduce((sum, wait) => sum + wait)).toBeLessThan(1000)
+  })
+
   test('loop_forever() rejects when the first connection fails, unless told to retry', async () => {
     const { port } = peer
     await peer.close()
@@ -518,12 +591,18 @@ describe('direct mode and loops', () => {
 })
 
 describe('decorators and subclasses', () => {
-  test('each sets its property and returns the function', () => {
+  test.each(CALLBACKS)('that of %s sets it and returns the function', (name) => {
     const callback = (): void => undefined
-    expect(client.message_callback()(callback)).toBe(callback)
-    expect(client.on_message).toBe(callback)
+    const decorate = client[`${name.slice('on_'.length)}_callback` as 'log_callback']
+    expect(decorate.call(client)(callback)).toBe(callback)
+    expect(client[name]).toBe(callback)
+    client[name] = null
+    expect(new Client(V2)[name]).toBeNull()
+  })
+
+  test('topic_callback() sets one for a filter', () => {
+    const callback = (): void => undefined
     expect(client.topic_callback('a/#')(callback)).toBe(callback)
-    expect(client.socket_unregister_write_callback()(callback)).toBe(client.on_socket_unregister_write)
   })
 
   test('a subclass may have callbacks as methods', async () => {
