@@ -40,7 +40,7 @@ export interface DriverOwner {
 }
 
 /** Transport bytes above which publications wait for the network. The runtime's own mark of 16 KiB stalls at every large message. */
-const CONGESTION_MARK = 1_048_576
+const CONGESTION_MARK = 2_097_152
 /** A turn's output is written in pieces of this size, so that a long loop of publications keeps the network busy. */
 const EAGER_FLUSH = 65_536
 

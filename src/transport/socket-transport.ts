@@ -6,6 +6,9 @@ const END_STEP_MS = 1_000
 /** However slowly they do, `end()` takes no longer. */
 const END_LIMIT_MS = 15_000
 
+/** Bytes. One large message may still be on its way when the next is asked for: waiting for 0 would leave the network idle. */
+const LOW_WATER = 1_310_720
+
 interface Unwritten {
   readonly chunks: readonly Uint8Array[]
   giveBack: ((chunks: readonly Uint8Array[]) => void) | undefined
@@ -26,7 +29,7 @@ export class SocketTransport implements Transport {
     const written = this.#unwritten.shift()
     // After an error nobody knows who still holds the memory.
     if (error == null) written?.giveBack?.(written.chunks)
-    if (!this.#hasBacklog || this.#socket.writableLength > 0) return
+    if (!this.#hasBacklog || this.#socket.writableLength > LOW_WATER) return
     this.#hasBacklog = false
     if (!this.#socket.destroyed) this.#handler.onDrain()
   }
