@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 /** ERRORS.md knows every code, and no other. */
 const root = fileURLToPath(new URL('..', import.meta.url))
-const page = readFileSync(`${root}ERRORS.md`, 'utf8')
+const page = readFileSync(`${root}src/ERRORS.md`, 'utf8')
 
 test('every code of the source stands in ERRORS.md, once, and none that is not in the source', () => {
   const used = new Set<string>()
