@@ -155,7 +155,9 @@ describe('arguments', () => {
   ] as const
   // MQTT 3.1 has those of 3.1.1.
   const rows = tables.flatMap(([version, protocol, expected]) =>
-    (protocol === MQTTv5 ? [MQTTv5] : [MQTTv31, MQTTv311]).map((one) => [version, one, expected] as const),
+    (protocol === MQTTv5 ? ([MQTTv5] as const) : ([MQTTv31, MQTTv311] as const)).map(
+      (one) => [version, one, expected] as const,
+    ),
   )
 
   test.each(rows.map(([version, protocol]) => [version, protocol] as const))(

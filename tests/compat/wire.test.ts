@@ -280,6 +280,25 @@ describe('delivery', () => {
     expect(lines).toContain('Caught exception in on_message: no')
   })
 
+  test('manual acknowledgement of QoS 2: ack() sends PUBREC, and PUBREL is answered by itself', async () => {
+    const client = make(V2, '')
+    client.manual_ack_set(true)
+    const received = new Promise<MQTTMessage>((resolve) => {
+      client.on_message = (_client, _userdata, message: MQTTMessage) => resolve(message)
+    })
+    const connection = await connected(client)
+    connection.send(publish3('a', '1', 2, 7))
+    expect((await received).mid).toBe(7)
+    expect(client.ack(7, 0)).toBe(0)
+    expect(client.ack(8, 2)).toBe(0)
+    client.publish('still', 'here')
+    expect(await connection.packet()).toBe(publish3('still', 'here'))
+    expect(client.ack(7, 2)).toBe(0)
+    expect(await connection.packet()).toBe('50020007')
+    connection.send('62020007')
+    expect(await connection.packet()).toBe('70020007')
+  })
+
   test('manual acknowledgement', async () => {
     const client = make(V2, '', { manual_ack: true })
     let received = (): void => undefined
