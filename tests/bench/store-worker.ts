@@ -27,13 +27,15 @@ export type StoreVariant =
   | 'levelStore, process'
   | 'levelStore, disk'
   | 'MQTT.js, memory store'
+  | 'MQTT.js, mqtt-level-store'
+  | 'MQTT.js, mqtt-nedb-store'
 
 const OUTSTANDING = 4000
 
 const { variant, port, count } = JSON.parse(process.argv[2] ?? '{}') as StoreOrder
 const place = mkdtempSync(join(tmpdir(), 'mqtt-await-bench-'))
 try {
-  const publisher = await (variant === 'MQTT.js, memory store' ? openMqttJs() : openMqttAwait())
+  const publisher = await (variant.startsWith('MQTT.js') ? openMqttJs() : openMqttAwait())
   await run(publisher.publish, count / 4)
   const before = process.cpuUsage()
   const start = process.hrtime.bigint()
@@ -76,10 +78,22 @@ function storeOf(name: StoreVariant): SessionStore | undefined {
   return undefined
 }
 
+/** Both are CommonJS, and give a maker of the two stores that MQTT.js takes. */
+async function mqttJsStores(): Promise<Pick<mqtt.IClientOptions, 'incomingStore' | 'outgoingStore'>> {
+  const name = variant.replace('MQTT.js, ', '')
+  if (name === 'memory store') return {}
+  const { default: make } = (await import(name)) as {
+    default: (place: string) => { incoming: mqtt.IStore; outgoing: mqtt.IStore }
+  }
+  const { incoming, outgoing } = make(place)
+  return { incomingStore: incoming, outgoingStore: outgoing }
+}
+
 async function openMqttJs(): Promise<Publisher> {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, {
     protocolVersion: 5,
     clientId: 'bench',
+    ...(await mqttJsStores()),
   })
   return {
     publish: (topic, payload, done) => {
