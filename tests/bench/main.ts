@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { build } from 'esbuild'
 import type { PeerScript } from './peer.ts'
+import { prepare } from './prepare.ts'
 import { chart, environment, type Row, table } from './report.ts'
 import { type Scenario, scenarios } from './scenarios.ts'
 import { TOPICS } from './wire.ts'
@@ -25,30 +25,6 @@ Contestants take turns within each round, so that a slow minute of the machine h
 
 const contestants: readonly ContestantName[] = ['mqtt-await', 'MQTT.js', 'bare socket']
 const folder = fileURLToPath(new URL('.', import.meta.url))
-
-/** Plain JavaScript for the processes that are measured: a loader of TypeScript costs memory and a thread. */
-async function compile(): Promise<void> {
-  await build({
-    entryPoints: [`${folder}peer.ts`, `${folder}worker.ts`],
-    outdir: `${folder}built`,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    // The clients are loaded as they are installed; the one of this repository as it was built.
-    packages: 'external',
-  })
-}
-
-/** The clients are measured as they are installed, so this one is built first where that has not been done since the last change. */
-function buildPackage(): void {
-  const root = fileURLToPath(new URL('../..', import.meta.url))
-  const built = statSync(`${root}dist/cjs/package.json`, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
-  const changed = Math.max(...sources.map((path) => statSync(`${root}src/${path}`).mtimeMs))
-  if (built < changed) execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'ignore' })
-}
 
 async function startPeer(
   script: PeerScript,
@@ -144,8 +120,7 @@ async function main(): Promise<void> {
   )
   const runs = Number(values.runs)
   const rows: Row[] = []
-  buildPackage()
-  await compile()
+  await prepare()
   const started = Date.now()
   for (const [index, scenario] of chosen.entries()) {
     const results = new Map<ContestantName, Measurement[]>(names.map((name) => [name, []]))

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { PeerScript } from './peer.ts'
+import { prepare } from './prepare.ts'
 import type { StoreOrder, StoreResult, StoreVariant } from './store-worker.ts'
 import { TOPICS } from './wire.ts'
 
@@ -35,6 +36,7 @@ const variants = Object.entries(all).filter(([variant]) => {
 /** `npm run bench -- store [--runs N]`: what a store costs a publisher of QoS 1. Medians; variants take turns. */
 export async function run(parameters: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...parameters], options: { runs: { type: 'string', default: '5' } } })
+  await prepare()
   const results = new Map<StoreVariant, StoreResult[]>()
   for (let round = 1; round <= Number(values.runs); round++) {
     for (const [variant, count] of variants) {
@@ -60,11 +62,10 @@ async function measure(variant: StoreVariant, count: number): Promise<StoreResul
     payloadSize: 64,
     spread: TOPICS,
   }
-  const execArgv = ['--import', 'tsx']
-  const peer = fork(`${folder}peer.ts`, [JSON.stringify(script)], { execArgv })
+  const peer = fork(`${folder}built/peer.js`, [JSON.stringify(script)])
   const [{ port }] = (await once(peer, 'message')) as [{ port: number }]
   const order: StoreOrder = { variant, port, count }
-  const worker = fork(`${folder}store-worker.ts`, [JSON.stringify(order)], { execArgv })
+  const worker = fork(`${folder}built/store-worker.js`, [JSON.stringify(order)])
   let result: StoreResult | undefined
   worker.on('message', (message) => {
     result = message as StoreResult
