@@ -38,7 +38,7 @@ export interface OpenedJournal {
 }
 
 /** A block is finished when it has grown to this: a turn that publishes a lot makes several. */
-const BLOCK_BYTES = 1024 * 1024
+const BLOCK_BYTES = 64 * 1024
 /** Bytes that one call of the store writes, about: it may copy them. What a long turn has published is more. */
 const WRITE_BYTES = 8 * 1024 * 1024
 const FIRST_BYTES = 2048
