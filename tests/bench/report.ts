@@ -117,6 +117,7 @@ export function chart(rows: readonly Row[]): string {
     ].join('')
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">
+<title>mqtt-await, messages per second, times MQTT.js</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="8" y="20" font-weight="bold">mqtt-await, messages per second, times MQTT.js 5.16 (the line)</text>
 ${parts.join('\n')}
