@@ -255,7 +255,7 @@ export class MessageRouter implements SubscriptionHome {
     }
     const targets = this.#targets
     let isPlain = false
-    if (route !== Route.none) {
+    if (entries.length > 0) {
       this.#delivery += 1
       for (const entry of entries) {
         if (entry.plain !== undefined) isPlain = true
@@ -277,7 +277,7 @@ export class MessageRouter implements SubscriptionHome {
     while (entries.length > 0) entries.pop()
     if (first === undefined && listen !== undefined) this.#listen(message, listen, entry)
     else if (first === undefined || targets.length > 1 || listen !== undefined) {
-      this.#deliverShared(message, targets.splice(0), entry, isPlain, listen)
+      this.#deliverShared(message, targets.splice(0), entry, isPlain, listen, route === Route.left)
     } else {
       targets.pop()
       first.accept(message)
@@ -354,11 +354,12 @@ export class MessageRouter implements SubscriptionHome {
     entry: FilterEntry | undefined,
     isPlain: boolean,
     listen: ((message: AnyMessage) => void) | undefined,
+    isLeft: boolean,
   ): void {
     if (targets.length === 0 && listen === undefined) {
       // A consumer that was passed over has it already; else there is a plain subscription, or nobody.
       if (isPlain || (entry !== undefined && entry.consumers.length > 0)) this.host.acknowledge(message, 0)
-      else this.#hold(message)
+      else this.#hold(message, isLeft || this.#isLeft(message))
       return
     }
     const parties = targets.length + (listen === undefined ? 0 : 1)
@@ -396,8 +397,8 @@ export class MessageRouter implements SubscriptionHome {
     message.settle(0)
   }
 
-  #hold(message: AnyMessage): void {
-    const left = this.#isLeft(message)
+  /** @param left - a straggler */
+  #hold(message: AnyMessage, left: boolean): void {
     if (message.qos > 0 || (this.#inherited === true && !left)) this.#held.add(message, left)
     else this.host.dropped(message, 'nobody wants it')
   }

@@ -142,7 +142,7 @@ export class SubscriptionRegistry {
       }
       if (into.length > 0) return identifiers.length === 1 ? Route.copy : Route.single
       // A copy for somebody who has gone: others have their own.
-      if (retired) return Route.none
+      if (retired) return Route.left
     }
     return this.#trie.match(message.topic, into) > 0 ? Route.single : Route.none
   }
@@ -244,6 +244,8 @@ export const Route = {
   single: 1,
   /** A copy made for one filter; the server sends others for other filters. */
   copy: 2,
+  /** A copy made for a filter that was left since, even if somebody wants the same filter again. */
+  left: 3,
 } as const
 export type Route = (typeof Route)[keyof typeof Route]
 

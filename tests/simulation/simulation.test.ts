@@ -42,6 +42,10 @@ test.each(Array.from({ length: CLIENT_SEEDS / CLIENT_PART }, (_, part) => part *
   },
 )
 
+test('client seed 611: a copy for a filter that was left, and is wanted again by somebody else, does not hold up what follows', async () => {
+  await runClientSeed(611)
+})
+
 test('the same seed is the same simulation', async () => {
   expect(await runClientSeed(7)).toEqual(await runClientSeed(7))
   expect(runSeed(7)).toEqual(runSeed(7))
