@@ -15,6 +15,7 @@ import type { Limits } from '../session/limits.ts'
 import type { OutboundMessage } from '../session/outbound-message.ts'
 import { Session, type SessionConfig } from '../session/session.ts'
 import type { PacketTrace, PublishOutcome, SessionSink } from '../session/sink.ts'
+import { CONGESTION_MARK } from '../transport/marks.ts'
 import type { Transport, TransportHandler } from '../transport/transport.ts'
 import type { Clock, Timer } from './clock.ts'
 import { type DurableJournal, JournalGate } from './journal-gate.ts'
@@ -39,8 +40,6 @@ export interface DriverOwner {
   onTurnEnd(): void
 }
 
-/** Transport bytes above which publications wait for the network. The runtime's own mark of 16 KiB stalls at every large message. */
-const CONGESTION_MARK = 2_097_152
 /** A turn's output is written in pieces of this size, so that a long loop of publications keeps the network busy. */
 const EAGER_FLUSH = 65_536
 

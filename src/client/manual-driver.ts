@@ -8,6 +8,7 @@ import { Session, type SessionConfig } from '../session/session.ts'
 import type { PublishOutcome, SessionSink } from '../session/sink.ts'
 import type { PublicationFields } from '../session/stored-record.ts'
 import type { SessionStore } from '../store/store.ts'
+import { CONGESTION_MARK } from '../transport/marks.ts'
 import type { Transport, TransportFactory, TransportHandler } from '../transport/transport.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type DurableJournal, JournalGate } from './journal-gate.ts'
@@ -40,8 +41,6 @@ export interface ManualStore {
   readonly onRestored: (messages: readonly OutboundMessage[], lastSequence: number) => void
 }
 
-/** Bytes that the transport may hold before `write` waits for it. */
-const CONGESTION_MARK = 1_048_576
 /** Bytes read ahead while `flowing`. */
 const READ_AHEAD = 262_144
 

@@ -1,13 +1,11 @@
 import type { Socket } from 'node:net'
+import { LOW_WATER } from './marks.ts'
 import type { Transport, TransportHandler } from './transport.ts'
 
 /** `end()` looks this often whether buffered bytes still get away, and waits as long for the peer's own end. */
 const END_STEP_MS = 1_000
 /** However slowly they do, `end()` takes no longer. */
 const END_LIMIT_MS = 15_000
-
-/** Bytes. One large message may still be on its way when the next is asked for: waiting for 0 would leave the network idle. */
-const LOW_WATER = 1_310_720
 
 interface Unwritten {
   readonly chunks: readonly Uint8Array[]

@@ -34,7 +34,7 @@ export interface Transport {
 export interface TransportHandler {
   /** The chunk belongs to the receiver and is not changed afterwards. */
   onBytes(chunk: Uint8Array): void
-  /** `bufferedBytes` has become 0 after a write that left something buffered, or so small that the next write comes in time. */
+  /** `bufferedBytes` has become 0 after a write that left something buffered, or no more than `LOW_WATER`. */
   onDrain(): void
   /** Exactly once, last. `cause` is absent after an orderly close by either side. */
   onClose(cause: Error | undefined): void

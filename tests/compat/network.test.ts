@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http'
-import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import {
   CallbackAPIVersion,
@@ -408,4 +409,47 @@ describe('helpers', () => {
     await expect(subscribe.simple('t', 0, 0)).rejects.toThrow(ValueError)
     await expect(subscribe.callback(() => undefined, 't', 3)).rejects.toThrow(ValueError)
   })
+})
+
+test('messages of all sizes get through a network that was slow at first', async () => {
+  const server = createServer({ pauseOnConnect: true })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const client = new Client(V2)
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  await client.connect('127.0.0.1', port)
+  client.loop_start()
+  const [socket] = await accepted
+  socket.write(Buffer.from('20020000', 'hex'))
+  await new Promise<void>((resolve) => {
+    client.on_connect = () => resolve()
+  })
+  let expected = 0
+  const send = (size: number): void => {
+    client.publish('t', new Uint8Array(size))
+    expected += size
+  }
+  const stream = client.socket()?.stream as Socket
+  while (stream.writableLength === 0) {
+    send(100_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  // A long one behind a short one: when the short one has gone, what is left is little enough to ask for more.
+  for (let index = 0; index < 60; index++) send(1_100_000)
+  await new Promise((resolve) => setImmediate(resolve))
+  const start = performance.now()
+  let received = 0
+  await new Promise<void>((resolve) => {
+    socket.on('data', (chunk) => {
+      received += chunk.length
+      if (received > expected) resolve()
+    })
+    socket.resume()
+  })
+  expect(received).toBeGreaterThan(expected)
+  // Not by the grace of the loop's timer, which looks once a second.
+  expect(performance.now() - start).toBeLessThan(5_000)
+  socket.destroy()
+  client.loop_stop()
+  await new Promise((resolve) => server.close(resolve))
 })
