@@ -24,6 +24,7 @@ export const isFunction = (value: unknown): boolean => typeof value === 'functio
 export const text: Rule = ['a string', isText]
 export const flag: Rule = ['true or false', (value) => typeof value === 'boolean']
 export const callback: Rule = ['a function', isFunction]
+export const url: Rule = ['a URL', (value) => isText(value) || value instanceof URL]
 
 export function integer(from: number, to: number): Rule {
   return [

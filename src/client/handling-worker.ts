@@ -222,6 +222,7 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
     }
     return this.#run(message)
   }
+
   #checked(message: M, verdict: Verdict | undefined): Promise<void> | undefined {
     if (verdict === undefined) {
       const running = this.#run(message)

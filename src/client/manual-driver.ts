@@ -1,3 +1,4 @@
+import { giveBack } from '../codec/chunk-pool.ts'
 import type { ConnackPacket, DisconnectPacket, ProtocolVersion } from '../codec/packet.ts'
 import { MqttError, StoreError } from '../errors.ts'
 import type { Millis } from '../session/command.ts'
@@ -209,10 +210,10 @@ export class ManualDriver implements SessionSink {
     while (!output.isEmpty) {
       if (!this.isWritable) return false
       if (journal?.binding === true) {
-        this.#store(journal, output.take())
+        this.#store(journal, output.lend())
         return false
       }
-      this.#transport?.write(output.take())
+      this.#transport?.write(output.lend(), giveBack)
       this.session.flushed(this.now)
     }
     if (this.#held !== undefined) return false
@@ -322,7 +323,7 @@ export class ManualDriver implements SessionSink {
         // Absent when the connection was closed meanwhile.
         if (held === undefined || this.#held !== held) return
         this.#held = undefined
-        this.#transport?.write(held)
+        this.#transport?.write(held, giveBack)
         this.session.flushed(this.now)
         this.#handler.onWritable()
       },

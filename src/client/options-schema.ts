@@ -11,6 +11,7 @@ import {
   oneOf,
   type Rule,
   text,
+  url,
 } from '../option-rules.ts'
 import { transportRules } from '../transport/open.ts'
 
@@ -18,7 +19,6 @@ const payload: Rule = [
   'a string, Uint8Array or ArrayBuffer',
   (value) => isText(value) || isBytes(value) || value instanceof ArrayBuffer,
 ]
-const url: Rule = ['a URL', (value) => isText(value) || value instanceof URL]
 const isCount = (value: unknown): boolean => typeof value === 'number' && value >= 0
 const durationMs: Rule = ['milliseconds, 0 or more', isCount]
 const count: Rule = ['a number, 0 or more', isCount]

@@ -121,7 +121,7 @@ export class SubscriptionRegistry {
   removePlain(filter: string): boolean {
     const entry = this.#entries.get(filter)
     if (entry === undefined) return true
-    entry.leave(entry.plain)
+    entry.plain = undefined
     if (entry.isWanted) return false
     this.#drop(entry)
     return true
@@ -255,8 +255,6 @@ export class FilterEntry {
   readonly filters: readonly string[]
   readonly identifier: number
   readonly consumers: Consumer[] = []
-  /** The one who wants it, when there is one and no plain claim. */
-  only: Consumer | undefined = undefined
   /** The claim of `subscribe()`: its messages go to the `message` event. */
   plain: Claim | undefined
   /** What the server was asked for last. */
@@ -276,6 +274,11 @@ export class FilterEntry {
     this.request = request
   }
 
+  /** The one who wants it, when there is one and no plain claim. */
+  get only(): Consumer | undefined {
+    return this.consumers.length === 1 && this.plain === undefined ? this.consumers[0] : undefined
+  }
+
   get isWanted(): boolean {
     return this.consumers.length > 0 || this.plain !== undefined
   }
@@ -287,24 +290,18 @@ export class FilterEntry {
   join(claim: Claim, consumer: Consumer | undefined): void {
     if (consumer === undefined) this.plain = claim
     else this.consumers.push(consumer)
-    this.#count()
   }
 
   /** False when it was not there. */
-  leave(claim: Claim | undefined): boolean {
-    if (claim === undefined) return false
-    if (this.plain === claim) this.plain = undefined
-    else {
-      const index = (this.consumers as readonly Claim[]).indexOf(claim)
-      if (index === -1) return false
-      this.consumers.splice(index, 1)
+  leave(claim: Claim): boolean {
+    if (this.plain === claim) {
+      this.plain = undefined
+      return true
     }
-    this.#count()
+    const index = (this.consumers as readonly Claim[]).indexOf(claim)
+    if (index === -1) return false
+    this.consumers.splice(index, 1)
     return true
-  }
-
-  #count(): void {
-    this.only = this.plain === undefined && this.consumers.length === 1 ? this.consumers[0] : undefined
   }
 
   /** Does a newcomer need a SUBSCRIBE of its own? */

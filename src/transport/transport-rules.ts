@@ -3,7 +3,6 @@ import {
   flag,
   integer,
   isBytes,
-  isFunction,
   isObject,
   isText,
   objectOf,
@@ -11,6 +10,7 @@ import {
   type Rule,
   type Rules,
   text,
+  url,
 } from '../option-rules.ts'
 import type { SocketOptions, TlsOptions } from './settings.ts'
 import { websocketRule } from './websocket-rule.ts'
@@ -53,8 +53,8 @@ export const transportRules: Rules = {
     ciphers: text,
     minVersion: tlsVersion,
     maxVersion: tlsVersion,
-    checkServerIdentity: ['a function', isFunction],
+    checkServerIdentity: callback,
   } satisfies Record<keyof TlsOptions, Rule>),
   websocket: websocketRule,
-  proxy: ['a URL', (value) => isText(value) || value instanceof URL],
+  proxy: url,
 }
