@@ -21,7 +21,7 @@ const HELP = `npm run bench -- [options]
   --profile            writes a .cpuprofile of every client process to the current folder
 
 Every run is two new processes: a scripted peer that is no broker and only as much of one as it must be, and the client.
-Contestants take turns within each round, so that a slow minute of the machine hits all of them. Build first: npm run build.`
+Contestants take turns within each round, so that a slow minute of the machine hits all of them. The package is built first if need be.`
 
 const contestants: readonly ContestantName[] = ['mqtt-await', 'MQTT.js', 'bare socket']
 const folder = fileURLToPath(new URL('.', import.meta.url))
