@@ -292,6 +292,24 @@ export const clientDefects: readonly Defect[] = [
       }),
   },
   {
+    name: 'a subscription gets two messages in the wrong order',
+    install: () => {
+      const late = new WeakMap<MessageQueue, Parameters<MessageQueue['push']>[0]>()
+      return replace(MessageQueue.prototype, 'push', (original) => {
+        return function (this: MessageQueue, message) {
+          const overtaken = late.get(this)
+          late.delete(this)
+          if (overtaken === undefined && message.qos === 1 && numberOf(message.payload) % 10 === 0) {
+            late.set(this, message)
+            return
+          }
+          original.call(this, message)
+          if (overtaken !== undefined) original.call(this, overtaken)
+        }
+      })
+    },
+  },
+  {
     name: 'the timer of the session is not cleared at the end',
     install: () => replace(Session.prototype, 'nextDeadline', () => () => 4_000_000_000_000),
   },

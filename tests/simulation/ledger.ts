@@ -192,7 +192,12 @@ export class Ledger {
     if (entry !== undefined) entry.copies[qos]++
   }
 
-  deliver(topic: string, qos: QoS, payload: Uint8Array): void {
+  /**
+   * @param isRepeat - a copy that the server sends again, of a message that this receiver has had from another copy: the
+   *   server made one for each of its overlapping subscriptions, and at another QoS it may be. What comes again has no place in
+   *   the order of what comes first
+   */
+  deliver(topic: string, qos: QoS, payload: Uint8Array, isRepeat = false): void {
     const number = numberOf(payload)
     const entry = this.#inbound.get(number)
     if (entry === undefined) {
@@ -208,7 +213,7 @@ export class Ledger {
       )
     }
     // Retained messages come again with each subscription.
-    if (count > 1 || topic.startsWith('kept/')) return
+    if (count > 1 || isRepeat || topic.startsWith('kept/')) return
     const key = `${qos} ${topic}`
     const last = this.#lastDelivered.get(key) ?? -1
     if (number < last) this.#report('order', `inbound ${number} on ${topic} (QoS ${qos}) came after ${last}`)

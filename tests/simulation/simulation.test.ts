@@ -46,6 +46,10 @@ test('client seed 611: a copy for a filter that was left, and is wanted again by
   await runClientSeed(611)
 })
 
+test('client seed 665: a copy made for another subscription, sent again at another QoS, is a repeat and not out of order', async () => {
+  await runClientSeed(665)
+})
+
 test('the same seed is the same simulation', async () => {
   expect(await runClientSeed(7)).toEqual(await runClientSeed(7))
   expect(runSeed(7)).toEqual(runSeed(7))
