@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { build, type Plugin, transformSync } from 'esbuild'
+import { type BuildOptions, build, type Plugin, transformSync } from 'esbuild'
 import { defineConfig, type Options } from 'tsup'
 
 /** Each is a public entry point of package.json's `exports`. */
@@ -57,87 +57,121 @@ function closure(folder: string, ...files: readonly string[]): Set<string> {
   return found
 }
 
+/** Chunks of what codec and session machine are made of, and of the rest of the client. */
+function chunksOf(folder: string): { readonly protocol: string[]; readonly client: string[] } {
+  const isChunk = (file: string): boolean => file.startsWith('chunk-')
+  const protocol = [...closure(folder, 'codec.js', 'session.js')].filter(isChunk)
+  const client = [...closure(folder, 'index.js')].filter((file) => isChunk(file) && !protocol.includes(file))
+  return { protocol, client }
+}
+
 /**
- * Makes two files of the chunks that every program loads: what the codec and the session machine are made of, and the
- * client. The bundler makes a chunk for each set of entries that share something; to find and link a file takes Node longer
- * than to compile most of them.
+ * Makes two files of the chunks that every program loads. The bundler makes a chunk for each set of entries that share
+ * something; to find and link a file takes Node longer than to compile most of them.
  */
-async function mergeChunks(folder: string, isNode = true): Promise<void> {
-  const chunks = (files: Set<string>): string[] => [...files].filter((file) => file.startsWith('chunk-'))
-  const protocol = chunks(closure(folder, 'codec.js', 'session.js'))
-  const client = chunks(closure(folder, 'index.js')).filter((file) => !protocol.includes(file))
-  for (const [name, parts] of [
-    ['protocol.js', protocol],
-    ['client.js', client],
-  ] as const) {
-    checkDistinct(folder, parts)
-    await build({
-      stdin: { contents: parts.map((file) => `export * from './${file}'`).join('\n'), resolveDir: folder },
-      bundle: true,
-      format: 'esm',
-      target: 'es2022',
-      outfile: join(folder, name),
-      sourcemap: true,
-      sourcesContent: false,
-      // What is not there need not be read; names stay, for stack traces. For browsers there is a bundler, which needs the
-      // annotations that would go with the rest, and minifies anyway.
-      minifySyntax: isNode,
-      minifyWhitespace: isNode,
-      lineLimit: 120,
-      plugins: [
-        {
-          name: 'other-files',
-          setup: ({ onResolve }) =>
-            onResolve({ filter: /.*/ }, ({ path, kind }) => {
-              const isPart = kind === 'entry-point' || parts.includes(path.slice(2))
-              return isPart ? undefined : { path, external: true }
-            }),
-        },
-      ],
-    })
-    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.js')) continue
-      const path = join(folder, file)
-      const code = readFileSync(path, 'utf8')
-      const merged = code.replace(/(["']\.{1,2}\/)(chunk-[^"']+)/g, (all, start: string, chunk: string) =>
-        parts.includes(chunk) ? `${start}${name}` : all,
-      )
-      if (merged !== code) writeFileSync(path, merged)
-    }
-    for (const file of parts) {
-      rmSync(join(folder, file))
-      rmSync(join(folder, `${file}.map`), { force: true })
-    }
+async function mergeForNode(folder: string): Promise<void> {
+  const { protocol, client } = chunksOf(folder)
+  // What is not there need not be read; names stay, for stack traces.
+  const minify = { minifySyntax: true, minifyWhitespace: true, lineLimit: 120 }
+  await mergeFiles(folder, 'protocol.js', protocol, minify)
+  await mergeFiles(folder, 'client.js', client, minify)
+}
+
+/**
+ * Does so for the bundlers of pages, too, which make one file of what is loaded together only if it is imported together: what
+ * they split is compressed apart, and names its imports and exports once more. So the entry is in the client's file as well,
+ * and no file imports another for nothing. Not minified: bundlers do that anyway, and need the annotations to leave out what a
+ * page does not use.
+ */
+async function mergeForBrowsers(folder: string): Promise<void> {
+  const { protocol, client } = chunksOf(folder)
+  const entry = readFileSync(join(folder, 'index.js'), 'utf8')
+  await mergeFiles(folder, 'protocol.js', protocol)
+  await mergeFiles(folder, 'client.js', [...client, 'index.js'])
+  writeFileSync(join(folder, 'index.js'), `export { ${exportsOf(entry).join(', ')} } from "./client.js";\n`)
+  editFiles(folder, (code) => code.replace(/^import "\.\/[^"]+";\n/gm, ''))
+}
+
+function editFiles(folder: string, edit: (code: string) => string): void {
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.js')) continue
+    const path = join(folder, file)
+    const code = readFileSync(path, 'utf8')
+    const edited = edit(code)
+    if (edited !== code) writeFileSync(path, edited)
   }
 }
 
-/** `export *` leaves out, without a word, what two files export under one name. */
-function checkDistinct(folder: string, files: readonly string[]): void {
-  const owners = new Map<string, string>()
-  for (const file of files) {
-    const code = readFileSync(join(folder, file), 'utf8')
-    for (const [, list = ''] of code.matchAll(/^export \{([^}]*)\}/gm)) {
-      for (const name of list.split(',').map((item) => item.trim().split(' as ').at(-1) ?? '')) {
-        if (name === '') continue
-        if (owners.has(name))
-          throw new Error(`"${name}" is exported by ${owners.get(name)} and ${file}: rename one`)
-        owners.set(name, file)
-      }
-    }
+async function mergeFiles(
+  folder: string,
+  name: string,
+  parts: readonly string[],
+  options: BuildOptions = {},
+): Promise<void> {
+  await build({
+    stdin: { contents: exportAll(folder, parts), resolveDir: folder },
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    outfile: join(folder, name),
+    sourcemap: true,
+    sourcesContent: false,
+    ...options,
+    plugins: [
+      {
+        name: 'other-files',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /.*/ }, ({ path, kind }) => {
+            const isPart = kind === 'entry-point' || parts.includes(path.slice(2))
+            return isPart ? undefined : { path, external: true }
+          }),
+      },
+    ],
+  })
+  editFiles(folder, (code) =>
+    code.replace(/(["']\.{1,2}\/)(chunk-[^"']+)/g, (all, start: string, chunk: string) =>
+      parts.includes(chunk) ? `${start}${name}` : all,
+    ),
+  )
+  for (const file of parts) {
+    rmSync(join(folder, file))
+    rmSync(join(folder, `${file}.map`), { force: true })
   }
+}
+
+/** A module of what all of these export. `export *` would leave out, without a word, what two of them export under one name. */
+function exportAll(folder: string, files: readonly string[]): string {
+  const owners = new Map<string, string>()
+  const lines = files.map((file) => {
+    const code = readFileSync(join(folder, file), 'utf8')
+    const own = exportsOf(code).filter((name) => !isImported(code, name, files))
+    for (const name of own) {
+      if (owners.has(name))
+        throw new Error(`"${name}" is exported by ${owners.get(name)} and ${file}: rename one`)
+      owners.set(name, file)
+    }
+    return own.length === 0 ? '' : `export { ${own.join(', ')} } from './${file}'`
+  })
+  return lines.join('\n')
+}
+
+/** Names that a file of the build exports. */
+function exportsOf(code: string): string[] {
+  const lists = [...code.matchAll(/^export \{([^}]*)\}/gm)].map(([, list = '']) => list.split(','))
+  return lists.flat().flatMap((item) => item.trim().split(' as ').at(-1) || [])
+}
+
+/** The name comes from one of these files. */
+function isImported(code: string, name: string, files: readonly string[]): boolean {
+  return [...code.matchAll(/^import \{([^}]*)\} from ["']\.\/([^"']+)/gm)].some(
+    ([, list = '', file = '']) =>
+      files.includes(file) && list.split(',').some((item) => item.trim() === name),
+  )
 }
 
 function toCommonJs(folder: string): void {
-  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!path.endsWith('.js')) continue
-    const file = join(folder, path)
-    const { code } = transformSync(readFileSync(file, 'utf8'), {
-      format: 'cjs',
-      platform: 'node',
-      target: 'node20',
-    })
-    writeFileSync(file, code)
-  }
+  const options = { format: 'cjs', platform: 'node', target: 'node20' } as const
+  editFiles(folder, (code) => transformSync(code, options).code)
 }
 
 /** A file that has a sibling `-browser.ts` is replaced by it in browsers. */
@@ -158,6 +192,8 @@ const browser: Options = {
   platform: 'browser',
   target: 'es2022',
   esbuildPlugins: [browserFiles],
+  // Both use the former, which would be a chunk of its own.
+  noExternal: ['eventemitter3', 'p-queue'],
 }
 
 export default defineConfig([
@@ -165,7 +201,7 @@ export default defineConfig([
     ...browser,
     format: 'esm',
     outDir: 'dist/browser',
-    onSuccess: () => mergeChunks('dist/browser', false),
+    onSuccess: () => mergeForBrowsers('dist/browser'),
   },
   {
     ...shared,
@@ -176,7 +212,7 @@ export default defineConfig([
     // CommonJS: an ES module that imports it waits for a second loader, a third of the time that the whole import takes.
     noExternal: ['eventemitter3'],
     onSuccess: async () => {
-      await mergeChunks('dist/esm')
+      await mergeForNode('dist/esm')
       declarations('dist/esm')
     },
   },
@@ -189,7 +225,7 @@ export default defineConfig([
     // ESM only: require() would fail on Node 20 before 20.19.
     noExternal: ['p-queue'],
     onSuccess: async () => {
-      await mergeChunks('dist/cjs')
+      await mergeForNode('dist/cjs')
       toCommonJs('dist/cjs')
       declarations('dist/cjs')
       // Makes .js and .d.ts of this folder CommonJS for Node and for TypeScript alike.

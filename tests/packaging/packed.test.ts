@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Mosquitto, testMosquitto } from '../support/brokers.ts'
@@ -172,6 +173,56 @@ describe('the packed package', () => {
     // Node 20 has no WebSocket of its own; nothing else of a page is needed.
     const page = `globalThis.WebSocket = (await import('ws')).WebSocket\nawait import('./bundled/page.mjs')`
     expect(await node('f.mjs', page)).toBe(expected)
+  })
+
+  /**
+   * Bytes of what a bundler makes for a page, minified and gzipped, dependencies included: of what the page loads at first, which
+   * is enough to connect, publish, subscribe and come back after a loss, and of that with everything that is loaded when it is
+   * asked for (handlers with their queue, requests, authenticators, the session store).
+   *
+   * A budget is what it was when it was last looked at; a change that needs more says what for.
+   */
+  test.each([
+    [
+      'client',
+      "import { Client } from 'mqtt-await'; globalThis.client = new Client(location.href)",
+      49_900,
+      67_400,
+    ],
+    ['codec', "export * from 'mqtt-await/codec'", 10_150, 10_150],
+  ])('a page with the %s loads no more than its budget', async (_, contents, first, everything) => {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents, resolveDir: consumer },
+      absWorkingDir: consumer,
+      bundle: true,
+      minify: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      outdir: 'loaded',
+      write: false,
+      metafile: true,
+    })
+    const size = new Map(
+      outputFiles.map((file) => [
+        file.path.slice(consumer.length + 1),
+        gzipSync(file.contents, { level: 9 }).length,
+      ]),
+    )
+    const needed = new Set<string>()
+    const visit = (file: string): void => {
+      if (needed.has(file)) return
+      needed.add(file)
+      for (const { path, kind } of metafile.outputs[file]?.imports ?? []) {
+        if (kind === 'import-statement') visit(path)
+      }
+    }
+    visit('loaded/stdin.js')
+    const sum = (files: Iterable<string>): number =>
+      [...files].reduce((bytes, file) => bytes + (size.get(file) ?? Number.NaN), 0)
+    expect(sum(needed)).toBeLessThanOrEqual(first)
+    expect(sum(size.keys())).toBeLessThanOrEqual(everything)
   })
 
   test('a SOCKS proxy without the package for it is one clear error that says what to install', async () => {
