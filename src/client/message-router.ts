@@ -335,6 +335,12 @@ export class MessageRouter implements SubscriptionHome {
     }
     for (const filter of subscription.filters) this.#leave(filter)
     this.#registry.remove(subscription, settled)
+    this.giveBack(unread)
+  }
+
+  /** @internal */
+  giveBack(unread: readonly AnyMessage[]): void {
+    if (this.host.ended !== undefined) return
     for (const message of unread) {
       if (!message.isOwed) continue
       if (message.shared === undefined) this.#held.add(message, true)

@@ -61,6 +61,8 @@ export interface SubscriptionHome {
   readonly subscribes: number
   /** Takes a subscription out, gives back what it has not handed out, and unsubscribes. Calls back with the outcome. */
   leave(subscription: Subscription<AnyMessage>, unread: readonly AnyMessage[], settled: () => void): void
+  /** Gives back what one that had left already has not handed out. */
+  giveBack(unread: readonly AnyMessage[]): void
 }
 
 const DEFAULT_MESSAGES = 65_536
@@ -454,7 +456,8 @@ export class Subscription<M extends AnyMessage = Message>
 
   #leave(settled: (() => void) | undefined): void {
     if (this.#ended) {
-      this.#queue.takeAll()
+      // It has failed, and its loop was left before it had read what came before the failure.
+      this.#home.giveBack(this.#queue.takeAll())
       settled?.()
       return
     }

@@ -407,6 +407,24 @@ describe('a consumer that is too slow', () => {
     await broker.next('unsubscribe')
   })
 
+  test('does not keep what others have too, when a loop that it ended is left before it has read everything', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const slow = client.messages('a', { qos: 1, highWaterMark: 1, overflow: 'error' })
+    const other = client.messages('a', { qos: 1 })
+    broker.publish(['a', { payload: '0' }], ['a', { payload: '1', qos: 1 }], ['a'], ['a'])
+    const all = other.take(4)
+    await settled()
+    for await (const message of slow) {
+      expect(message.text()).toBe('0')
+      break
+    }
+    expect((await all)[1]?.text()).toBe('1')
+    await settled()
+    expect(client.stats.unacknowledged).toBe(0)
+    expect(broker.all('puback')).toHaveLength(1)
+  })
+
   test('is bounded by bytes of payload too', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()

@@ -13,6 +13,8 @@ export interface OutboundEntry {
   /** How often the broker took it for a new message. */
   accepted: number
   isCancelled: boolean
+  /** Its caller has stopped waiting, and the delivery may go on. */
+  goesOn: boolean
   isAbandoned: boolean
   /** Times that the server lost the session while it was open. */
   losses: number
@@ -82,6 +84,7 @@ export class Ledger {
       outcome: undefined,
       accepted: 0,
       isCancelled: false,
+      goesOn: false,
       isAbandoned: false,
       losses: 0,
       unseenLosses: 0,
@@ -92,12 +95,12 @@ export class Ledger {
   }
 
   sessionLost(): void {
-    for (const entry of this.outbound) if (entry.settled === 0) entry.losses++
+    for (const entry of this.outbound) if (entry.settled === 0 || entry.goesOn) entry.losses++
   }
 
   /** The session was lost, and nothing on the wire told the client. */
   sessionLostUnseen(): void {
-    for (const entry of this.outbound) if (entry.settled === 0) entry.unseenLosses++
+    for (const entry of this.outbound) if (entry.settled === 0 || entry.goesOn) entry.unseenLosses++
     this.#lastDelivered.clear()
   }
 

@@ -50,6 +50,10 @@ test('client seed 665: a copy made for another subscription, sent again at anoth
   await runClientSeed(665)
 })
 
+test('client seed 6331: a loop that is left after its queue overflowed does not keep what others have finished with', async () => {
+  await runClientSeed(6331)
+})
+
 test('the same seed is the same simulation', async () => {
   expect(await runClientSeed(7)).toEqual(await runClientSeed(7))
   expect(runSeed(7)).toEqual(runSeed(7))
