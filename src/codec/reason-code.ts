@@ -51,7 +51,7 @@ export function isReasonCode(type: number, code: number, from: 'server' | 'clien
 export const RETURN_CODES: readonly number[] = [0x00, 0x84, 0x85, 0x88, 0x86, 0x87]
 
 /** [MQTT 5.0 §2.4, table 2-6]; 0 is named as everywhere but in DISCONNECT and SUBACK. */
-const TEXTS: Readonly<Record<number, string>> = {
+const SUCCESSES: Readonly<Record<number, string>> = {
   0: 'Success',
   1: 'Granted QoS 1',
   2: 'Granted QoS 2',
@@ -60,44 +60,47 @@ const TEXTS: Readonly<Record<number, string>> = {
   17: 'No subscription existed',
   24: 'Continue authentication',
   25: 'Re-authenticate',
-  128: 'Unspecified error',
-  129: 'Malformed Packet',
-  130: 'Protocol Error',
-  131: 'Implementation specific error',
-  132: 'Unsupported Protocol Version',
-  133: 'Client Identifier not valid',
-  134: 'Bad User Name or Password',
-  135: 'Not authorized',
-  136: 'Server unavailable',
-  137: 'Server busy',
-  138: 'Banned',
-  139: 'Server shutting down',
-  140: 'Bad authentication method',
-  141: 'Keep Alive timeout',
-  142: 'Session taken over',
-  143: 'Topic Filter invalid',
-  144: 'Topic Name invalid',
-  145: 'Packet Identifier in use',
-  146: 'Packet Identifier not found',
-  147: 'Receive Maximum exceeded',
-  148: 'Topic Alias invalid',
-  149: 'Packet too large',
-  150: 'Message rate too high',
-  151: 'Quota exceeded',
-  152: 'Administrative action',
-  153: 'Payload format invalid',
-  154: 'Retain not supported',
-  155: 'QoS not supported',
-  156: 'Use another server',
-  157: 'Server moved',
-  158: 'Shared Subscriptions not supported',
-  159: 'Connection rate exceeded',
-  160: 'Maximum connect time',
-  161: 'Subscription Identifiers not supported',
-  162: 'Wildcard Subscriptions not supported',
 }
+
+/** From 0x80 on, one for each code. */
+const FAILURES = `Unspecified error
+Malformed Packet
+Protocol Error
+Implementation specific error
+Unsupported Protocol Version
+Client Identifier not valid
+Bad User Name or Password
+Not authorized
+Server unavailable
+Server busy
+Banned
+Server shutting down
+Bad authentication method
+Keep Alive timeout
+Session taken over
+Topic Filter invalid
+Topic Name invalid
+Packet Identifier in use
+Packet Identifier not found
+Receive Maximum exceeded
+Topic Alias invalid
+Packet too large
+Message rate too high
+Quota exceeded
+Administrative action
+Payload format invalid
+Retain not supported
+QoS not supported
+Use another server
+Server moved
+Shared Subscriptions not supported
+Connection rate exceeded
+Maximum connect time
+Subscription Identifiers not supported
+Wildcard Subscriptions not supported`
 
 /** For people: `Not authorized (0x87)`. */
 export function reasonCodeText(code: number): string {
-  return `${TEXTS[code] ?? 'Unknown reason'} (0x${code.toString(16).toUpperCase().padStart(2, '0')})`
+  const text = SUCCESSES[code] ?? FAILURES.split('\n')[code - 0x80] ?? 'Unknown reason'
+  return `${text} (0x${code.toString(16).toUpperCase().padStart(2, '0')})`
 }

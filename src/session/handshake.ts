@@ -1,6 +1,6 @@
 import type { AuthPacket, ConnackPacket, ConnectPacket } from '../codec/packet.ts'
-import { ProtocolError } from '../errors.ts'
 import type { Connection } from './connection.ts'
+import { violation } from './violation.ts'
 
 /**
  * What a successful CONNACK may say to this CONNECT.
@@ -9,21 +9,29 @@ import type { Connection } from './connection.ts'
 export function checkConnack({ connect }: Connection, packet: ConnackPacket, established: boolean): void {
   if (packet.sessionPresent) {
     if (connect.cleanStart) {
-      throw violation('CONNACK', 'Session Present although Clean Start was set', 'MQTT-3.2.2-2')
+      throw violation('CONNACK', 'CONNACK Session Present although Clean Start was set', 'MQTT-3.2.2-2')
     }
     // A client that asks for a session which outlives the connection holds one, be it with nothing in flight.
     const holdsSession =
       established || connect.protocolVersion < 5 || (connect.properties?.sessionExpiryInterval ?? 0) > 0
     if (!holdsSession) {
-      throw violation('CONNACK', 'Session Present although this client never had a session', 'MQTT-3.2.2-4')
+      throw violation(
+        'CONNACK',
+        'CONNACK Session Present although this client never had a session',
+        'MQTT-3.2.2-4',
+      )
     }
   }
   const method = packet.properties?.authenticationMethod
   if (method !== connect.properties?.authenticationMethod) {
-    throw violation('CONNACK', 'Authentication Method is not the one of CONNECT', 'MQTT-4.12.0-5')
+    throw violation('CONNACK', 'CONNACK Authentication Method is not the one of CONNECT', 'MQTT-4.12.0-5')
   }
   if (method === undefined && packet.properties?.authenticationData !== undefined) {
-    throw violation('CONNACK', 'Authentication Data without Authentication Method', 'MQTT 5.0 §3.2.2.3.18')
+    throw violation(
+      'CONNACK',
+      'CONNACK Authentication Data without Authentication Method',
+      'MQTT 5.0 §3.2.2.3.18',
+    )
   }
 }
 
@@ -37,18 +45,18 @@ export function checkAuth(connection: Connection, packet: AuthPacket): void {
   const method = connection.authenticationMethod
   const online = connection.phase === 'online'
   if (method === undefined) {
-    throw violation('AUTH', 'although CONNECT had no Authentication Method', 'MQTT-4.12.0-1')
+    throw violation('AUTH', 'AUTH although CONNECT had no Authentication Method', 'MQTT-4.12.0-1')
   }
   if (packet.properties?.authenticationMethod !== method) {
-    throw violation('AUTH', 'with another Authentication Method than CONNECT', 'MQTT-4.12.0-5')
+    throw violation('AUTH', 'AUTH with another Authentication Method than CONNECT', 'MQTT-4.12.0-5')
   }
   if (packet.reasonCode === 0x19)
-    throw violation('AUTH', '0x19 (Re-authenticate) is for clients', 'MQTT-3.15.2-1')
+    throw violation('AUTH', 'AUTH 0x19 (Re-authenticate) is for clients', 'MQTT-3.15.2-1')
   if (online && !connection.reauthenticating) {
-    throw violation('AUTH', 'although no re-authentication is under way', 'MQTT 5.0 §4.12.1')
+    throw violation('AUTH', 'AUTH although no re-authentication is under way', 'MQTT 5.0 §4.12.1')
   }
   if (!online && packet.reasonCode === 0)
-    throw violation('AUTH', '0x00 (Success) before CONNACK', 'MQTT 5.0 §4.12')
+    throw violation('AUTH', 'AUTH 0x00 (Success) before CONNACK', 'MQTT 5.0 §4.12')
 }
 
 /** With Request Problem Information 0 only CONNACK, PUBLISH and DISCONNECT carry such. [MQTT 5.0 §3.1.2.11.7] */
@@ -62,11 +70,8 @@ export function checkProblemInformation(
   const { properties } = packet
   if (properties === undefined || connect.properties?.requestProblemInformation !== false) return
   if (properties.reasonString === undefined && properties.userProperties === undefined) return
-  throw violation(
-    packet.type.toUpperCase(),
-    'with problem information although CONNECT declined it',
-    'MQTT-3.1.2-29',
-  )
+  const what = `${packet.type.toUpperCase()} with problem information although CONNECT declined it`
+  throw violation(packet.type, what, 'MQTT-3.1.2-29')
 }
 
 /** What a trace may see of CONNECT. */
@@ -75,8 +80,4 @@ export function withoutSecrets(packet: ConnectPacket): ConnectPacket {
   if (properties === undefined) return rest
   const { authenticationData: _data, ...visible } = properties
   return { ...rest, properties: visible }
-}
-
-function violation(packet: string, what: string, statement: string): ProtocolError {
-  return new ProtocolError(`Protocol violation: ${packet} ${what}`, { packet, statement })
 }

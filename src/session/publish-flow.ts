@@ -1,7 +1,7 @@
 import { LARGEST_PACKET } from '../codec/byte-writer.ts'
 import type { AckPacket, QoS } from '../codec/packet.ts'
 import { encodePublish, publishSize } from '../codec/publish.ts'
-import { type MqttError, ProtocolError } from '../errors.ts'
+import type { MqttError } from '../errors.ts'
 import type { Millis } from './command.ts'
 import type { Connection } from './connection.ts'
 import type { Journal, RestoredSession } from './journal.ts'
@@ -18,6 +18,7 @@ import {
 } from './refusals.ts'
 import type { RequestPart } from './requests.ts'
 import type { PublishOutcome, SessionSink } from './sink.ts'
+import { violation } from './violation.ts'
 import type { Wire } from './wire.ts'
 
 /** Bytes of one output block above which publications wait for the next: a turn's output stays bounded. */
@@ -521,14 +522,12 @@ function checkAnswers({ type, packetId }: AckPacket, message: OutboundMessage): 
   const isReleased = message.stage === Stage.released
   const fits = message.qos === 1 ? type === 'puback' : isReleased ? type !== 'puback' : type === 'pubrec'
   if (fits) return
-  throw new ProtocolError(
-    `Protocol violation: ${type.toUpperCase()} for packet ${packetId}, a QoS ${message.qos} publication` +
+  throw violation(
+    type,
+    `${type.toUpperCase()} for packet ${packetId}, a QoS ${message.qos} publication` +
       `${isReleased ? ' that has been released' : ''}`,
-    {
-      packet: type.toUpperCase(),
-      field: 'Packet Identifier',
-      statement: message.qos === 1 ? 'MQTT-4.3.2-3' : 'MQTT-4.3.3-3',
-    },
+    message.qos === 1 ? 'MQTT-4.3.2-3' : 'MQTT-4.3.3-3',
+    { field: 'Packet Identifier' },
   )
 }
 

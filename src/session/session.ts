@@ -36,6 +36,7 @@ import { connectionRefused, disconnectedByServer, keepAliveTimedOut, transportLo
 import type { RequestPart } from './requests.ts'
 import type { PacketTrace, SessionSink } from './sink.ts'
 import { SubscriptionFlow } from './subscription-flow.ts'
+import { violation } from './violation.ts'
 import { Wire } from './wire.ts'
 
 export interface SessionConfig extends PublishPolicy {
@@ -462,15 +463,11 @@ export class Session {
         this.#onAuth(connection, packet)
         return
       case 'connack':
-        throw new ProtocolError('Protocol violation: a second CONNACK', {
-          packet: 'CONNACK',
-          statement: 'MQTT 5.0 §3.2',
-        })
-      default:
-        throw new ProtocolError(`Protocol violation: a server must not send ${packet.type.toUpperCase()}`, {
-          packet: packet.type.toUpperCase(),
-          statement: 'MQTT 5.0 §4.13.1',
-        })
+        throw violation(packet.type, 'a second CONNACK', 'MQTT 5.0 §3.2')
+      default: {
+        const what = `a server must not send ${packet.type.toUpperCase()}`
+        throw violation(packet.type, what, 'MQTT 5.0 §4.13.1')
+      }
     }
   }
 
@@ -492,10 +489,7 @@ export class Session {
         return
       }
     }
-    throw new ProtocolError(`Protocol violation: ${packet.type.toUpperCase()} before CONNACK`, {
-      packet: packet.type.toUpperCase(),
-      statement: 'MQTT-3.2.0-1',
-    })
+    throw violation(packet.type, `${packet.type.toUpperCase()} before CONNACK`, 'MQTT-3.2.0-1')
   }
 
   #onConnack(connection: Connection, packet: ConnackPacket): void {
@@ -557,10 +551,7 @@ export class Session {
 
   #onDisconnect(connection: Connection, packet: DisconnectPacket): void {
     if (connection.connect.protocolVersion < 5) {
-      throw new ProtocolError('Protocol violation: in MQTT 3 a server must not send DISCONNECT', {
-        packet: 'DISCONNECT',
-        statement: 'MQTT 3.1.1 §3.14',
-      })
+      throw violation(packet.type, 'in MQTT 3 a server must not send DISCONNECT', 'MQTT 3.1.1 §3.14')
     }
     this.#wire.discard()
     this.#goOffline(undefined)
@@ -571,23 +562,15 @@ export class Session {
     const alias = message.topicAlias
     if (alias !== 0) this.#resolveAlias(connection, message, alias)
     else if (message.topic === '') {
-      throw new ProtocolError('Protocol violation: PUBLISH with neither Topic Name nor Topic Alias', {
-        packet: 'PUBLISH',
+      throw violation('publish', 'PUBLISH with neither Topic Name nor Topic Alias', 'MQTT-4.7.3-1', {
         field: 'Topic Name',
-        statement: 'MQTT-4.7.3-1',
       })
     }
     if (message.qos > 0) {
       const arrival = this.#inbound.onPublish(message)
       if (this.#inbound.counted > connection.receiveMaximum + this.#inbound.allowance) {
-        throw new ProtocolError(
-          'Protocol violation: more unacknowledged messages than our Receive Maximum allows',
-          {
-            packet: 'PUBLISH',
-            reasonCode: 0x93,
-            statement: 'MQTT-3.3.4-9',
-          },
-        )
+        const what = 'more unacknowledged messages than our Receive Maximum allows'
+        throw violation('publish', what, 'MQTT-3.3.4-9', { reasonCode: 0x93 })
       }
       if (arrival === Arrival.known) {
         this.#payAcknowledgements(message.qos as 1 | 2)
@@ -604,15 +587,8 @@ export class Session {
   #resolveAlias(connection: Connection, message: InboundMessage, alias: number): void {
     const aliases = connection.inboundAliases
     if (alias > aliases.maximum) {
-      throw new ProtocolError(
-        `Protocol violation: Topic Alias ${alias} above our maximum of ${aliases.maximum}`,
-        {
-          packet: 'PUBLISH',
-          field: 'Topic Alias',
-          reasonCode: 0x94,
-          statement: 'MQTT-3.3.2-9',
-        },
-      )
+      const what = `Topic Alias ${alias} above our maximum of ${aliases.maximum}`
+      throw violation('publish', what, 'MQTT-3.3.2-9', { field: 'Topic Alias', reasonCode: 0x94 })
     }
     if (message.topic !== '') {
       aliases.set(alias, message.topic)
@@ -620,11 +596,8 @@ export class Session {
     }
     const topic = aliases.get(alias)
     if (topic === undefined) {
-      throw new ProtocolError(`Protocol violation: Topic Alias ${alias} has no topic on this connection`, {
-        packet: 'PUBLISH',
-        field: 'Topic Alias',
-        statement: 'MQTT 5.0 §3.3.4',
-      })
+      const what = `Topic Alias ${alias} has no topic on this connection`
+      throw violation('publish', what, 'MQTT 5.0 §3.3.4', { field: 'Topic Alias' })
     }
     message.topic = topic
   }
@@ -639,15 +612,10 @@ export class Session {
       case Release.unknown:
         this.#writeAck('pubcomp', packetId, 0x92)
         return
-      case Release.premature:
-        throw new ProtocolError(
-          `Protocol violation: PUBREL for packet ${packetId}, which has not been received completely`,
-          {
-            packet: 'PUBREL',
-            field: 'Packet Identifier',
-            statement: 'MQTT-4.3.3-5',
-          },
-        )
+      case Release.premature: {
+        const what = `PUBREL for packet ${packetId}, which has not been received completely`
+        throw violation('pubrel', what, 'MQTT-4.3.3-5', { field: 'Packet Identifier' })
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Packet, SubackPacket, UnsubackPacket } from '../codec/packet.ts'
 import { encodeSubscribe } from '../codec/subscribe.ts'
 import { encodeUnsubscribe } from '../codec/unsubscribe.ts'
-import { type MqttError, ProtocolError } from '../errors.ts'
+import type { MqttError } from '../errors.ts'
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from './command.ts'
 import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
@@ -18,6 +18,7 @@ import {
   split,
 } from './requests.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { violation } from './violation.ts'
 import type { Wire } from './wire.ts'
 
 const WILDCARDS_NOT_SUPPORTED = 0xa2
@@ -90,21 +91,17 @@ export class SubscriptionFlow {
     const part = holder
     const name = packet.type.toUpperCase()
     if (packet.type !== (part.kind === 'subscribe' ? 'suback' : 'unsuback')) {
-      throw new ProtocolError(`Protocol violation: ${name} answers ${part.kind.toUpperCase()}`, {
-        packet: name,
+      throw violation(name, `${name} answers ${part.kind.toUpperCase()}`, 'MQTT-2.2.1-6', {
         field: 'Packet Identifier',
-        statement: 'MQTT-2.2.1-6',
       })
     }
     const hasCodes = packet.type === 'suback' || connection.connect.protocolVersion === 5
     if (hasCodes && packet.reasonCodes.length !== part.filters.length) {
-      throw new ProtocolError(
-        `Protocol violation: ${name} with ${packet.reasonCodes.length} reason codes for ${part.filters.length} filters`,
-        {
-          packet: name,
-          field: 'Reason Codes',
-          statement: packet.type === 'suback' ? 'MQTT-3.8.4-6' : 'MQTT-3.11.3-2',
-        },
+      throw violation(
+        name,
+        `${name} with ${packet.reasonCodes.length} reason codes for ${part.filters.length} filters`,
+        packet.type === 'suback' ? 'MQTT-3.8.4-6' : 'MQTT-3.11.3-2',
+        { field: 'Reason Codes' },
       )
     }
     this.#ids.release(packet.packetId)
