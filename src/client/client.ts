@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3'
+import { checkTopicName } from '../codec/check-topic.ts'
 import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
 import { checkPublish } from '../codec/publish.ts'
 import {
@@ -12,7 +13,6 @@ import {
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
 import { MessageExpiry } from '../session/outbound-message.ts'
-import { checkTopicName } from '../topic/topic-name.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
 import {

@@ -1,6 +1,7 @@
+import { checkTopicFilter } from '../codec/check-topic.ts'
 import type { QoS, SubscriptionRequest } from '../codec/packet.ts'
 import { wrongOption } from '../errors.ts'
-import { checkTopicFilter, isSharedFilter } from '../topic/topic-filter.ts'
+import { isSharedFilter } from '../topic/topic-filter.ts'
 
 /** How a filter is subscribed to: what SUBSCRIBE says about it. */
 export interface FilterOptions {

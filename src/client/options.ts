@@ -1,7 +1,7 @@
+import { checkTopicName } from '../codec/check-topic.ts'
 import type { ConnectProperties, ProtocolVersion, QoS, Will, WillProperties } from '../codec/packet.ts'
 import { type MqttError, wrongOption } from '../errors.ts'
 import type { SessionStore } from '../store/store.ts'
-import { checkTopicName } from '../topic/topic-name.ts'
 import type { CustomTransport } from '../transport/custom.ts'
 import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts'
 import type { SocketOptions, TlsOptions, WebSocketOptions } from '../transport/settings.ts'

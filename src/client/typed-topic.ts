@@ -1,5 +1,5 @@
+import { checkTopicFilter } from '../codec/check-topic.ts'
 import { OptionsError } from '../errors.ts'
-import { checkTopicFilter } from '../topic/topic-filter.ts'
 import type { AnyMessage, Message } from './message.ts'
 import type { MessageSource } from './message-source.ts'
 import type { Payload } from './payload.ts'

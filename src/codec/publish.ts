@@ -1,12 +1,13 @@
 import { ByteReader } from './byte-reader.ts'
-import { ByteWriter } from './byte-writer.ts'
+import type { ByteWriter } from './byte-writer.ts'
+import { NO_BYTES } from './bytes.ts'
 import { checkQoS, packetIdField } from './field-stream.ts'
 import type { ProtocolVersion, PublishContent, PublishProperties, QoS } from './packet.ts'
 import { PUBLISH } from './packet-type.ts'
 import { readProperties } from './property-reader.ts'
 import { writeProperties } from './property-writer.ts'
+import { scratch } from './scratch.ts'
 
-const NO_BYTES: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 const NO_PROPERTIES: PublishProperties = /* @__PURE__ */ Object.freeze({})
 
 /** Reads properties when they are asked for; they have been checked already, so that it cannot fail. */
@@ -176,9 +177,6 @@ export function publishSize(version: ProtocolVersion, content: PublishContent): 
   const estimate = writePublish(scratch, version, content, 1, 0, false, -1)
   return scratch.measure(estimate, content.payload)
 }
-
-/** Never committed to. */
-const scratch: ByteWriter = /* @__PURE__ */ new ByteWriter()
 
 /** Everything before the payload. */
 function writePublish(

@@ -1,5 +1,4 @@
-import { filterPattern } from './topic-filter.ts'
-import { DOLLAR, HASH, PLUS } from './topic-name.ts'
+import { DOLLAR, filterPattern, HASH, PLUS } from './topic-filter.ts'
 
 /**
  * Whether a valid filter matches a topic name. `$share/{group}/` is ignored. A wildcard at the first level does not

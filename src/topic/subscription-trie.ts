@@ -1,5 +1,4 @@
-import { filterPattern, hasWildcard } from './topic-filter.ts'
-import { DOLLAR, SLASH } from './topic-name.ts'
+import { DOLLAR, filterPattern, hasWildcard, SLASH } from './topic-filter.ts'
 
 /**
  * An index from Topic Filters to values, made for matching: filters without wildcards are one lookup of the whole
