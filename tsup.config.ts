@@ -192,7 +192,7 @@ const browser: Options = {
   platform: 'browser',
   target: 'es2022',
   esbuildPlugins: [browserFiles],
-  // Both use the former, which would be a chunk of its own.
+  // What handlers need is CommonJS in part: bundlers would add what wraps such to what is loaded at first.
   noExternal: ['eventemitter3', 'p-queue'],
 }
 

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'eventemitter3'
 import { checkTopicName } from '../codec/check-topic.ts'
 import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
 import { checkPublish } from '../codec/publish.ts'
@@ -23,6 +22,7 @@ import {
   tracePublish,
 } from './diagnostics.ts'
 import { Driver, type DriverOwner } from './driver.ts'
+import { EventEmitter } from './emitter.ts'
 import type { ClientEvents } from './events.ts'
 import type { HandleOptions, Handling, MessageHandler } from './handling.ts'
 import type { ClientHost } from './host.ts'

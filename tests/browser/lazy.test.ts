@@ -57,6 +57,7 @@ test.each([
 
 test.each([
   'node_modules/p-queue/',
+  'node_modules/eventemitter3/',
   'src/client/handling-worker.ts',
   'src/client/requester.ts',
   'src/client/authentication/',
