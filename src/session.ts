@@ -15,5 +15,6 @@ export type { Journal, RestoredSession, SessionRecord } from './session/journal.
 export type { Limits } from './session/limits.ts'
 export { MessageExpiry, OutboundMessage, Stage } from './session/outbound-message.ts'
 export type { Phase } from './session/phase.ts'
+export type { HeldMessage } from './session/release-flow.ts'
 export { Session, type SessionConfig } from './session/session.ts'
 export type { PacketTrace, PublishOutcome, SessionSink } from './session/sink.ts'

@@ -1,6 +1,7 @@
 import type { Backlog } from '../session/backlog.ts'
 import type { Journal, SessionRecord } from '../session/journal.ts'
 import type { OutboundMessage } from '../session/outbound-message.ts'
+import type { HeldMessage } from '../session/release-flow.ts'
 
 /** A journal that keeps what it records, in groups. */
 export interface DurableJournal extends Journal {
@@ -45,6 +46,10 @@ export class JournalGate implements Journal {
 
   received(packetId: number): void {
     this.journal?.received(packetId)
+  }
+
+  held(message: HeldMessage): void {
+    this.journal?.held(message)
   }
 
   completed(packetId: number): void {

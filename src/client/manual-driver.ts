@@ -45,7 +45,11 @@ export interface ManualStore {
 /** Bytes read ahead while `flowing`. */
 const READ_AHEAD = 262_144
 
-type Fact = { readonly ofConnection: boolean; readonly tell: () => void }
+/** Something to tell; `connection` when it is nothing any more once the connection has ended. */
+interface Fact {
+  readonly about: 'connection' | 'outcome' | InboundMessage
+  readonly tell: () => void
+}
 
 /**
  * A session and its connection that stand still unless they are moved: nothing is handed to the session, written,
@@ -248,7 +252,8 @@ export class ManualDriver implements SessionSink {
 
   /**
    * Ends the connection: after all that was written (`end`), or at once and dropping it (`destroy`). The session
-   * is told; received messages that nobody has been told of are forgotten, outcomes are not.
+   * is told. Received messages that nobody has been told of are given back to it, for the server to send again; outcomes are
+   * still told.
    */
   close(how: 'end' | 'destroy'): void {
     const transport = this.#transport
@@ -258,7 +263,8 @@ export class ManualDriver implements SessionSink {
     this.#input = []
     this.#inputLength = 0
     this.session.transportClosed(undefined, this.now)
-    this.#facts = this.#facts.filter((fact) => !fact.ofConnection)
+    for (const { about } of this.#facts) if (typeof about === 'object') this.session.takeBack(about)
+    this.#facts = this.#facts.filter(({ about }) => about === 'outcome')
     // A closing transport must not wait for us to read.
     if (this.#paused) transport.resume()
     if (how === 'end') transport.end()
@@ -266,25 +272,25 @@ export class ManualDriver implements SessionSink {
   }
 
   onConnected(limits: Limits, connack: ConnackPacket): void {
-    this.#say(true, () => this.#handler.onConnected(limits, connack))
+    this.#say('connection', () => this.#handler.onConnected(limits, connack))
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
-    this.#say(true, () => this.#handler.onDisconnected(error, packet))
+    this.#say('connection', () => this.#handler.onDisconnected(error, packet))
   }
 
   onMessage(message: InboundMessage): void {
-    this.#say(true, () => this.#handler.onMessage(message))
+    this.#say(message, () => this.#handler.onMessage(message))
   }
 
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
     if (message === this.#publishing && outcome instanceof MqttError) this.#refusal = outcome
-    else this.#say(false, () => this.#handler.onSettled(message, outcome))
+    else this.#say('outcome', () => this.#handler.onSettled(message, outcome))
   }
 
   /** For what a command's own `settle` has to say: it is told in its turn. */
   say(tell: () => void): void {
-    this.#say(false, tell)
+    this.#say('outcome', tell)
   }
 
   onSent(): void {}
@@ -340,8 +346,8 @@ export class ManualDriver implements SessionSink {
     )
   }
 
-  #say(ofConnection: boolean, tell: () => void): void {
-    this.#facts.push({ ofConnection, tell })
+  #say(about: Fact['about'], tell: () => void): void {
+    this.#facts.push({ about, tell })
   }
 
   #pause(): void {

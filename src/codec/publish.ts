@@ -78,14 +78,19 @@ export class PublishPacket {
     return properties
   }
 
+  /** MQTT 5 properties as the server wrote them, their length included; empty when there are none. Not after `detach`. */
+  get propertyBytes(): Uint8Array {
+    if (this.#propertiesAt < 0) return NO_BYTES
+    // The payload follows the properties.
+    return this.#bytes.subarray(this.#propertiesAt, this.payload.byteOffset - this.#bytes.byteOffset)
+  }
+
   /** Moves payload and properties to memory of their own, so that keeping the packet does not keep the chunk. */
   detach(): void {
     const { payload } = this
     if (payload.byteLength === payload.buffer.byteLength) return
-    const bytes = this.#bytes
     if (this.#properties === undefined) {
-      // The payload follows the properties.
-      this.#bytes = new Uint8Array(bytes.subarray(this.#propertiesAt, payload.byteOffset - bytes.byteOffset))
+      this.#bytes = new Uint8Array(this.propertyBytes)
       this.#propertiesAt = 0
     } else this.#bytes = NO_BYTES
     this.payload = new Uint8Array(payload)

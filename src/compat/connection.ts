@@ -8,9 +8,10 @@ import type {
 } from '../codec/packet.ts'
 import { ConnectError, type MqttError, ProtocolError, type StoreError } from '../errors.ts'
 import type { SubscribeCommand, SubscribeOutcome, UnsubscribeCommand } from '../session/command.ts'
-import { InboundMessage } from '../session/inbound-message.ts'
+import { AckState, InboundMessage } from '../session/inbound-message.ts'
 import type { Limits } from '../session/limits.ts'
 import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
+import { ReleaseFlow } from '../session/release-flow.ts'
 import type { SessionConfig } from '../session/session.ts'
 import type { PublishOutcome } from '../session/sink.ts'
 import type { SessionStore } from '../store/store.ts'
@@ -123,7 +124,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   #connack: ConnackPacket | undefined
   #deferredError: { readonly error: unknown } | undefined
   /** Messages that the program has to acknowledge, by QoS and number. */
-  readonly #owed = new Map<string, InboundMessage>()
+  readonly #owed = new Map<number, InboundMessage>()
   /** Number of the SUBSCRIBE, UNSUBSCRIBE or QoS 0 PUBLISH that is being handed to the session. */
   #currentMid = 0
   /** Numbers of SUBSCRIBEs and UNSUBSCRIBEs that the session has not sent yet. */
@@ -152,6 +153,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       autoTopicAlias: false,
       publishClass: InboundMessage,
       exactCleanStart: true,
+      inboundClass: ReleaseFlow,
     }
     this.#driver = new ManualDriver(
       config,
@@ -441,13 +443,14 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   /** Acknowledges a message that was left to the program. */
   acknowledge(mid: number, qos: number): MQTTErrorCode {
-    if (!this.#driver.isOpen) return MQTT_ERR_NO_CONN
-    const key = `${qos} ${mid}`
+    const key = owedKey(mid, qos)
     const message = this.#owed.get(key)
-    if (message === undefined) return MQTT_ERR_SUCCESS
-    this.#owed.delete(key)
-    this.#driver.session.acknowledge(message, 0)
-    return this.queued()
+    if (message !== undefined) {
+      this.#owed.delete(key)
+      // Without a connection PUBCOMP leaves when PUBREL comes again.
+      this.#driver.session.acknowledge(message, 0)
+    }
+    return this.#driver.isOpen ? this.queued() : MQTT_ERR_NO_CONN
   }
 
   disconnect(request: DisconnectArguments): MQTTErrorCode {
@@ -601,6 +604,8 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   onConnected(_limits: Limits, connack: ConnackPacket): void {
     const disconnect = this.#disconnect
     this.first = false
+    // Nothing is owed to a session that is gone.
+    for (const [key, { ackState }] of this.#owed) if (ackState === AckState.none) this.#owed.delete(key)
     for (const request of this.#unsubscribes.splice(0)) request()
     if (disconnect !== undefined) {
       this.#disconnect = undefined
@@ -640,8 +645,14 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   }
 
   onMessage(inbound: InboundMessage): void {
-    if (this.state === 'disconnecting') return
+    if (this.state === 'disconnecting') {
+      this.#driver.session.takeBack(inbound)
+      return
+    }
     const message = this.#received(inbound)
+    const key = owedKey(inbound.packetId, inbound.qos)
+    // Before the callbacks: they may acknowledge it.
+    if (inbound.qos > 0 && this.#settings.manualAck) this.#owed.set(key, inbound)
     try {
       const callbacks = [...this.filters.iter_match(inbound.topic)]
       for (const callback of callbacks) {
@@ -649,12 +660,14 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       }
       if (callbacks.length === 0) this.#callbacks.call('on_message', message)
     } catch (error) {
+      this.#owed.delete(key)
       this.#driver.session.disown(inbound)
       throw error
     }
-    if (inbound.qos === 0) return
-    if (this.#settings.manualAck) this.#owed.set(`${inbound.qos} ${inbound.packetId}`, inbound)
-    else this.#driver.session.acknowledge(inbound, 0)
+    if (!this.#settings.manualAck) {
+      this.#owed.delete(key)
+      this.#driver.session.acknowledge(inbound, 0)
+    }
   }
 
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
@@ -885,7 +898,6 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     this.#registered = false
     this.#unsubscribes = []
     this.#queuedRequests = []
-    this.#owed.clear()
     try {
       if (socket !== null && registered) this.#callbacks.call('on_socket_unregister_write', socket)
       if (socket !== null) this.#callbacks.call('on_socket_close', socket)
@@ -893,8 +905,22 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       clearInterval(this.#life)
       this.#driver.close(how)
       socket?.closed()
+      this.#forgetOwed()
     }
   }
+
+  /** QoS 1 comes again and is delivered again; QoS 2 is not, and its PUBCOMP is still the program's to give. */
+  #forgetOwed(): void {
+    for (const [key, message] of this.#owed) {
+      if (message.qos === 2) continue
+      this.#owed.delete(key)
+      this.#driver.session.takeBack(message)
+    }
+  }
+}
+
+function owedKey(mid: number, qos: number): number {
+  return qos * 0x1_0000 + mid
 }
 
 /** The first byte of a packet without its flags; 0 for a packet without a name. */

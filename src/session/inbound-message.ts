@@ -9,8 +9,10 @@ export const AckState = {
   owed: 1,
   /** The application has finished; the acknowledgement waits for earlier ones, or for the next connection. */
   ready: 2,
-  /** PUBACK or PUBREC has been written. */
+  /** PUBACK or PUBREC has been written; PUBCOMP for a message that was delivered at its PUBREL. */
   written: 3,
+  /** QoS 2 that is delivered at its PUBREL: PUBREC has been written, and the application has not got it yet. */
+  held: 4,
 } as const
 export type AckState = (typeof AckState)[keyof typeof AckState]
 

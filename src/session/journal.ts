@@ -1,6 +1,10 @@
 import type { ProtocolVersion } from '../codec/packet.ts'
+import type { PublishClass } from '../codec/publish.ts'
 import type { Backlog } from './backlog.ts'
+import type { InboundFlow } from './inbound-flow.ts'
+import type { InboundMessage } from './inbound-message.ts'
 import type { OutboundMessage } from './outbound-message.ts'
+import type { HeldMessage } from './release-flow.ts'
 
 /**
  * What the session tells a durable store, as direct calls in the order in which things happen. A journal only records
@@ -20,11 +24,19 @@ export interface Journal {
   settled(message: OutboundMessage): void
   /** QoS 2 from the server: the application has finished with it; its PUBREC is about to leave. */
   received(packetId: number): void
-  /** QoS 2 from the server: PUBREL received; its PUBCOMP is about to leave. */
+  /**
+   * QoS 2 from the server that is delivered at its PUBREL: its PUBREC is about to leave. Takes the place of an earlier one with
+   * this packet id. Ends with `completed`.
+   */
+  held(message: HeldMessage): void
+  /**
+   * QoS 2 from the server: PUBREL received, and the application has finished with the message; its PUBCOMP is about to
+   * leave.
+   */
   completed(packetId: number): void
   /** The facts about the session itself changed (at each CONNACK and at each loss of a connection). */
   session(record: SessionRecord): void
-  /** The server has no session: all `received` ids are void. Publications follow as `sent` or `settled` calls. */
+  /** The server has no session: all `received` ids and `held` messages are void. Publications follow as `sent` or `settled` calls. */
   sessionLost(): void
 }
 
@@ -54,4 +66,6 @@ export interface RestoredSession {
   readonly released: readonly OutboundMessage[]
   /** Packet ids of received QoS 2 messages that the application has finished with. */
   readonly received: readonly number[]
+  /** The receiver's side that goes on with `held` messages (`ReleaseFlow.holding`); absent when there are none. */
+  readonly inbound?: ((publishClass: PublishClass<InboundMessage>) => InboundFlow) | undefined
 }

@@ -53,6 +53,14 @@ export interface SessionConfig extends PublishPolicy {
    * @default false
    */
   readonly exactCleanStart?: boolean | undefined
+  /**
+   * When QoS 2 is delivered. With `InboundFlow` when PUBLISH comes, and PUBREC is held back until the application has
+   * finished: the server still has the message, should the process die. With `ReleaseFlow` PUBREC leaves at once, the
+   * application gets the message when PUBREL comes, and PUBCOMP is held back: a message is recorded whole before its PUBREC leaves,
+   * and lost with the process without a journal. The compat layer's: no entry exports the classes.
+   * @default InboundFlow
+   */
+  readonly inboundClass?: (new () => InboundFlow) | undefined
   /** The class of received messages: InboundMessage or one derived from it, with the same constructor. */
   readonly publishClass: PublishClass<InboundMessage>
 }
@@ -77,7 +85,7 @@ export class Session {
   readonly #sink: SessionSink
   readonly #journal: Journal | undefined
   readonly #wire = new Wire()
-  readonly #inbound = new InboundFlow()
+  #inbound: InboundFlow
   readonly #ids = new PacketIds<OutboundMessage | RequestPart>()
   readonly #requests = new SubscriptionFlow(this.#ids, this.#wire)
   readonly #publications: PublishFlow
@@ -96,6 +104,8 @@ export class Session {
     this.#config = config
     this.#sink = sink
     this.#journal = journal
+    const { inboundClass = InboundFlow } = config
+    this.#inbound = new inboundClass()
     this.#publications = new PublishFlow(config, this.#wire, this.#ids, sink, journal)
   }
 
@@ -273,6 +283,7 @@ export class Session {
           : now < session.at + session.sessionExpiryInterval * 1000)
     }
     this.#publications.restore(state)
+    if (state.inbound !== undefined) this.#inbound = state.inbound(this.#config.publishClass)
     this.#inbound.restore(state.received)
   }
 
@@ -360,6 +371,13 @@ export class Session {
     message.ackState = AckState.ready
     message.ackReasonCode = this.#mayRefuse ? reasonCode : 0
     message.ackProperties = properties
+    const finished = this.#inbound.finish(message)
+    if (finished !== undefined) {
+      this.#journal?.completed(message.packetId)
+      // It knows no refusal.
+      if (finished) this.#writeAck('pubcomp', message.packetId, 0)
+      return
+    }
     // At once, not when PUBREC leaves: the application is done with it, and must not get it again from the next process.
     if (message.qos === 2 && message.ackReasonCode < 0x80) this.#journal?.received(message.packetId)
     if (this.#connection?.phase === 'online') this.#payAcknowledgements(message.qos as 1 | 2)
@@ -367,12 +385,22 @@ export class Session {
 
   /**
    * The application has failed on a message and will not acknowledge it: it stays unacknowledged without holding up those
-   * that came after it, and is a new message when the server sends it again.
+   * that came after it, and is a new message when the server sends it again. One that was delivered at its PUBREL is not sent again:
+   * it counts as finished, without PUBCOMP on this connection.
    */
   disown(message: InboundMessage): void {
     if (message.ackState !== AckState.owed) return
+    if (message.qos === 2) this.#journal?.completed(message.packetId)
     this.#inbound.disown(message)
     if (this.#connection?.phase === 'online') this.#payAcknowledgements(message.qos as 1 | 2)
+  }
+
+  /**
+   * The message has not reached the application, since its connection has ended first: it is given out again when the server
+   * sends it, or its PUBREL, again.
+   */
+  takeBack(message: InboundMessage): void {
+    if (message.ackState === AckState.owed) this.#inbound.takeBack(message)
   }
 
   /** Bytes from the server. Never throws for what they say: a violation ends the connection. */
@@ -572,11 +600,20 @@ export class Session {
         const what = 'more unacknowledged messages than our Receive Maximum allows'
         throw violation('publish', what, 'MQTT-3.3.4-9', { reasonCode: 0x93 })
       }
-      if (arrival === Arrival.known) {
+      if (arrival !== Arrival.deliver) {
+        if (arrival === Arrival.held) {
+          this.#journal?.held(message)
+          // It is kept longer than the bytes that it came with.
+          message.detach()
+        }
         this.#payAcknowledgements(message.qos as 1 | 2)
         return
       }
     }
+    this.#deliver(message)
+  }
+
+  #deliver(message: InboundMessage): void {
     if (this.#gap) {
       message.afterGap = true
       this.#gap = false
@@ -604,7 +641,8 @@ export class Session {
 
   #onPubrel(packet: AckPacket): void {
     const { packetId } = packet
-    switch (this.#inbound.onPubrel(packetId)) {
+    const release = this.#inbound.onPubrel(packetId)
+    switch (release) {
       case Release.complete:
         this.#journal?.completed(packetId)
         this.#writeAck('pubcomp', packetId, 0)
@@ -616,6 +654,10 @@ export class Session {
         const what = `PUBREL for packet ${packetId}, which has not been received completely`
         throw violation('pubrel', what, 'MQTT-4.3.3-5', { field: 'Packet Identifier' })
       }
+      case Release.pending:
+        return
+      default:
+        this.#deliver(release)
     }
   }
 

@@ -3,9 +3,9 @@
  *
  *     block   = magic "MQAL" | format version (1) | check of these 5 bytes (3) | frame ...
  *     frame   = length of the body (4) | checksum of the body (4) | body
- *     body    = one publication, or one or more small records
+ *     body    = one publication, one held message, or one or more small records
  *
- * All numbers are big-endian. Each publication has a frame of its own, so that damage costs the records it hits and no
+ * All numbers are big-endian. Each message has a frame of its own, so that damage costs the records it hits and no
  * others; the frames behind a damaged one are found again by their checksums. A block is a unit of writing, not of
  * meaning: what counts is the order of the records, and the later one about a message replaces what earlier ones said.
  *
@@ -18,6 +18,7 @@ import { StoreError } from '../errors.ts'
 import { checksum } from './checksum.ts'
 import type { SessionRecord } from './journal.ts'
 import type { MessageExpiry } from './outbound-message.ts'
+import type { HeldMessage } from './release-flow.ts'
 
 /** What this release writes; it reads versions up to this one. */
 export const FORMAT_VERSION = 1
@@ -41,6 +42,7 @@ const RecordType = {
   sessionLost: 9,
   owner: 10,
   expiryInterval: 11,
+  held: 12,
 } as const
 
 /** Bits of a publication's flags; the two lowest are its QoS. */
@@ -83,7 +85,7 @@ export class BlockWriter {
   #length: number = BLOCK_HEADER
   /** Start of the frame that is being written; its header is filled in when it ends. 0 = none. */
   #frame: number = 0
-  #frameIsPublication: boolean = false
+  #frameIsMessage: boolean = false
 
   /** @param bytes - memory to begin with, at least 256 bytes, of a buffer of its own; when it is full, more is made */
   constructor(bytes: Uint8Array) {
@@ -184,13 +186,23 @@ export class BlockWriter {
     this.#view.setUint16(at, packetId)
   }
 
+  /** @param held - as `encodeHeld` makes it */
+  held(held: Uint8Array): void {
+    this.#endFrame()
+    this.#need(FRAME_HEADER + 1 + held.length)
+    this.#beginFrame(true)
+    this.#view.setUint8(this.#length, RecordType.held)
+    this.#bytes.set(held, this.#length + 1)
+    this.#length += 1 + held.length
+  }
+
   completed(packetId: number): void {
     // The view last: it is another one when the block has grown.
     const at = this.#small(RecordType.completed, 3)
     this.#view.setUint16(at, packetId)
   }
 
-  /** Replaces what all earlier `received` and `completed` said. */
+  /** Replaces what all earlier `received`, `held` and `completed` said. */
   receivedSet(packetIds: ReadonlySet<number>): void {
     let at = this.#small(RecordType.receivedSet, 3 + packetIds.size * 2)
     this.#view.setUint16(at, packetIds.size)
@@ -232,7 +244,7 @@ export class BlockWriter {
 
   /** Room for a small record in a frame of such; answers where its fields begin. */
   #small(type: number, size: number): number {
-    if (this.#frame === 0 || this.#frameIsPublication) {
+    if (this.#frame === 0 || this.#frameIsMessage) {
       this.#endFrame()
       this.#need(FRAME_HEADER + size)
       this.#beginFrame(false)
@@ -245,9 +257,9 @@ export class BlockWriter {
     return at + 1
   }
 
-  #beginFrame(isPublication: boolean): void {
+  #beginFrame(isMessage: boolean): void {
     this.#frame = this.#length
-    this.#frameIsPublication = isPublication
+    this.#frameIsMessage = isMessage
     this.#length += FRAME_HEADER
   }
 
@@ -258,7 +270,7 @@ export class BlockWriter {
     this.#view.setUint32(start, this.#length - body)
     this.#view.setUint32(start + 4, checksum(this.#view, body, this.#length))
     this.#frame = 0
-    this.#frameIsPublication = false
+    this.#frameIsMessage = false
   }
 
   #need(size: number): void {
@@ -296,6 +308,8 @@ export interface RecordVisitor {
   onReceived(packetId: number): void
   onCompleted(packetId: number): void
   onReceivedSet(packetIds: readonly number[]): void
+  /** For `decodeHeld`; a view of the block. */
+  onHeld(packetId: number, held: Uint8Array): void
   onSession(record: SessionRecord): void
   onSessionLost(): void
   onOwner(record: OwnerRecord): void
@@ -390,6 +404,38 @@ export function readPublication(block: Uint8Array, place: PublicationPlace): Sto
   }
 }
 
+/** Packet id, flags, lengths of topic and properties. */
+const HELD_HEADER = 9
+
+/** A received message as a record keeps it: it goes into the log anew each time the front of that is cut off. */
+export function encodeHeld({ packetId, topic, payload, retain, propertyBytes }: HeldMessage): Uint8Array {
+  const name = encoder.encode(topic)
+  const held = new Uint8Array(HELD_HEADER + name.length + propertyBytes.length + payload.length)
+  const view = viewOf(held)
+  view.setUint16(0, packetId)
+  view.setUint8(2, retain ? Flag.retain : 0)
+  view.setUint16(3, name.length)
+  view.setUint32(5, propertyBytes.length)
+  held.set(name, HELD_HEADER)
+  held.set(propertyBytes, HELD_HEADER + name.length)
+  held.set(payload, HELD_HEADER + name.length + propertyBytes.length)
+  return held
+}
+
+/** Views of `held`. */
+export function decodeHeld(held: Uint8Array): HeldMessage {
+  const view = viewOf(held)
+  const properties = HELD_HEADER + view.getUint16(3)
+  const payload = properties + view.getUint32(5)
+  return {
+    packetId: view.getUint16(0),
+    retain: (view.getUint8(2) & Flag.retain) !== 0,
+    topic: decoder.decode(held.subarray(HELD_HEADER, properties)),
+    propertyBytes: held.subarray(properties, payload),
+    payload: held.subarray(payload),
+  }
+}
+
 class DamageReport implements BlockDamage {
   stretches: number = 0
   bytes: number = 0
@@ -462,6 +508,11 @@ function readFrame(
     const place = readPlace(view, start, end)
     if (place === undefined) return false
     visitor.onPublication(place)
+    return true
+  }
+  if (view.getUint8(start) === RecordType.held) {
+    if (start + HELD_HEADER + 1 > end) return false
+    visitor.onHeld(view.getUint16(start + 1), block.subarray(start + 1, end))
     return true
   }
   let at = start

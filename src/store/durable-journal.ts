@@ -2,7 +2,13 @@ import type { ProtocolVersion } from '../codec/packet.ts'
 import { StoreError } from '../errors.ts'
 import type { Journal, RestoredSession, SessionRecord } from '../session/journal.ts'
 import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
-import { BlockWriter, type OwnerRecord, type StoredPublication } from '../session/stored-record.ts'
+import type { HeldMessage } from '../session/release-flow.ts'
+import {
+  BlockWriter,
+  encodeHeld,
+  type OwnerRecord,
+  type StoredPublication,
+} from '../session/stored-record.ts'
 import { LogSegment, type MessageLog, SPILLED } from './message-log.ts'
 import { readSpilled, restoreLog } from './restore.ts'
 import type { SessionStore, StoredBlock } from './store.ts'
@@ -71,6 +77,7 @@ export class DurableJournal implements Journal, BacklogSource {
   #owner: OwnerRecord
   #session: SessionRecord | undefined
   readonly #received: Set<number>
+  readonly #held: Map<number, Uint8Array>
   /** Publications that wait for PUBCOMP, with their place among the PUBRECs. */
   readonly #released: Map<OutboundMessage, number> = new Map()
   #releaseOrder: number
@@ -113,6 +120,7 @@ export class DurableJournal implements Journal, BacklogSource {
     this.#owner = state.owner
     this.#session = state.session
     this.#received = state.received
+    this.#held = state.held
     for (const [message, order] of state.releaseOrders) this.#released.set(message, order)
     this.#releaseOrder = state.lastReleaseOrder
     this.#lastSequence = state.restored.lastSequence
@@ -222,12 +230,23 @@ export class DurableJournal implements Journal, BacklogSource {
   received(packetId: number): void {
     this.#open().received(packetId)
     this.#received.add(packetId)
+    this.#held.delete(packetId)
     this.#binding = true
+  }
+
+  held(message: HeldMessage): void {
+    const held = encodeHeld(message)
+    const writer = this.#open()
+    writer.held(held)
+    this.#held.set(message.packetId, held)
+    this.#binding = true
+    if (writer.length >= BLOCK_BYTES) this.#finish()
   }
 
   completed(packetId: number): void {
     this.#open().completed(packetId)
     this.#received.delete(packetId)
+    this.#held.delete(packetId)
     this.#binding = true
   }
 
@@ -240,6 +259,7 @@ export class DurableJournal implements Journal, BacklogSource {
   sessionLost(): void {
     this.#open().sessionLost()
     this.#received.clear()
+    this.#held.clear()
     this.#released.clear()
     this.#binding = true
   }
@@ -385,6 +405,7 @@ export class DurableJournal implements Journal, BacklogSource {
     writer.owner(this.#owner)
     if (this.#session !== undefined) writer.session(this.#session)
     writer.receivedSet(this.#received)
+    for (const held of this.#held.values()) writer.held(held)
     return log.cut(count)
   }
 

@@ -24,6 +24,8 @@ export class Replay<M> implements RecordVisitor {
   readonly unfinished: SequenceIndex = new SequenceIndex()
   readonly flights: Map<number, FlightState> = new Map()
   readonly received: Set<number> = new Set()
+  /** As `encodeHeld` made them. */
+  readonly held: Map<number, Uint8Array> = new Map()
   session: SessionRecord | undefined
   owner: OwnerRecord | undefined
   lastSequence: number = 0
@@ -80,19 +82,27 @@ export class Replay<M> implements RecordVisitor {
 
   onReceived(packetId: number): void {
     this.received.add(packetId)
+    this.held.delete(packetId)
+  }
+
+  onHeld(packetId: number, held: Uint8Array): void {
+    this.held.set(packetId, new Uint8Array(held))
   }
 
   onCompleted(packetId: number): void {
     this.received.delete(packetId)
+    this.held.delete(packetId)
   }
 
   onReceivedSet(packetIds: readonly number[]): void {
     this.received.clear()
+    this.held.clear()
     for (const id of packetIds) this.received.add(id)
   }
 
   onSessionLost(): void {
     this.received.clear()
+    this.held.clear()
     // Packet ids belong to the session that is gone; an interval stays what the first PUBLISH said.
     for (const [sequence, flight] of this.flights) {
       if (flight.interval < 0) this.flights.delete(sequence)
@@ -126,6 +136,7 @@ export const IGNORE_RECORDS: RecordVisitor = {
   onReceived: ignore,
   onCompleted: ignore,
   onReceivedSet: ignore,
+  onHeld: ignore,
   onSession: ignore,
   onSessionLost: ignore,
   onOwner: ignore,

@@ -1,7 +1,9 @@
 import { StoreError } from '../errors.ts'
 import type { RestoredSession, SessionRecord } from '../session/journal.ts'
 import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
+import { ReleaseFlow } from '../session/release-flow.ts'
 import {
+  decodeHeld,
   isSetAside,
   type OwnerRecord,
   readBlock,
@@ -25,11 +27,17 @@ export interface RestoredLog {
   readonly owner: OwnerRecord
   readonly session: SessionRecord | undefined
   readonly received: Set<number>
+  /** As `encodeHeld` made them, by packet id. */
+  readonly held: Map<number, Uint8Array>
   /** In the order of the PUBRECs. */
   readonly releaseOrders: readonly (readonly [OutboundMessage, number])[]
   readonly lastReleaseOrder: number
   readonly lastPosition: number
   readonly damage: StoreError | undefined
+}
+
+function holding(held: readonly Uint8Array[]): NonNullable<RestoredSession['inbound']> {
+  return (publishClass) => ReleaseFlow.holding(held.map(decodeHeld), publishClass)
 }
 
 /** Reads a store in two passes: what is unfinished, then just that. */
@@ -70,11 +78,13 @@ export async function restoreLog(store: SessionStore, options: JournalOptions): 
       spilled: unfinished.sizes(),
       released,
       received: [...replay.received],
+      inbound: replay.held.size === 0 ? undefined : holding([...replay.held.values()]),
     },
     unfinished,
     owner: replay.owner ?? { clientId: options.clientId, protocolVersion: options.protocolVersion },
     session: replay.session,
     received: replay.received,
+    held: replay.held,
     releaseOrders: released.map((message) => [message, orderOf(message)]),
     lastReleaseOrder: replay.lastReleaseOrder,
     lastPosition,

@@ -12,6 +12,7 @@ import {
   SubscribeOptions,
 } from 'mqtt-await/compat'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { online } from './online.ts'
 import { type PeerConnection, publish3, ScriptedPeer } from './scripted-peer.ts'
 
 const V2 = CallbackAPIVersion.VERSION2
@@ -36,23 +37,8 @@ function make(...args: unknown[]): Client {
   return client
 }
 
-/** Connected, with the loop running, and CONNECT read. */
-async function connected(client: Client, connack: string = CONNACK): Promise<PeerConnection> {
-  const online = new Promise<void>((resolve) => {
-    const before = client.on_connect
-    client.on_connect = (...args) => {
-      client.on_connect = before
-      before?.(...args)
-      resolve()
-    }
-  })
-  await client.connect('127.0.0.1', peer.port)
-  client.loop_start()
-  const connection = await peer.accept()
-  await connection.packet()
-  connection.send(connack)
-  await online
-  return connection
+function connected(client: Client, connack: string = CONNACK): Promise<PeerConnection> {
+  return online(client, peer, connack)
 }
 
 describe('CONNECT', () => {
@@ -233,20 +219,6 @@ describe('delivery', () => {
     expect(await connection.packet()).toBe('40020007')
   })
 
-  test('QoS 2: once, however often PUBLISH comes', async () => {
-    const client = make(V2)
-    const seen = vi.fn()
-    client.on_message = seen
-    const connection = await connected(client)
-    connection.send(publish3('a', '1', 2, 7))
-    expect(await connection.packet()).toBe('50020007')
-    connection.send(publish3('a', '1', 2, 7, 8))
-    expect(await connection.packet()).toBe('50020007')
-    connection.send('62020007')
-    expect(await connection.packet()).toBe('70020007')
-    expect(seen).toHaveBeenCalledOnce()
-  })
-
   test('a callback that throws leaves its message unacknowledged and does not stop the next', async () => {
     const client = make(V2)
     const seen: string[] = []
@@ -278,25 +250,6 @@ describe('delivery', () => {
     connection.send(publish3('a', '1', 1, 7))
     expect(await connection.packet()).toBe('40020007')
     expect(lines).toContain('Caught exception in on_message: no')
-  })
-
-  test('manual acknowledgement of QoS 2: ack() sends PUBREC, and PUBREL is answered by itself', async () => {
-    const client = make(V2, '')
-    client.manual_ack_set(true)
-    const received = new Promise<MQTTMessage>((resolve) => {
-      client.on_message = (_client, _userdata, message: MQTTMessage) => resolve(message)
-    })
-    const connection = await connected(client)
-    connection.send(publish3('a', '1', 2, 7))
-    expect((await received).mid).toBe(7)
-    expect(client.ack(7, 0)).toBe(0)
-    expect(client.ack(8, 2)).toBe(0)
-    client.publish('still', 'here')
-    expect(await connection.packet()).toBe(publish3('still', 'here'))
-    expect(client.ack(7, 2)).toBe(0)
-    expect(await connection.packet()).toBe('50020007')
-    connection.send('62020007')
-    expect(await connection.packet()).toBe('70020007')
   })
 
   test('manual acknowledgement', async () => {

@@ -8,6 +8,7 @@ import { KeepAlive } from '../../src/session/keep-alive.ts'
 import type { OutboundMessage } from '../../src/session/outbound-message.ts'
 import { Outbox } from '../../src/session/outbox.ts'
 import { PacketIds } from '../../src/session/packet-ids.ts'
+import { ReleaseFlow } from '../../src/session/release-flow.ts'
 import { Session } from '../../src/session/session.ts'
 import { OutboundAliases } from '../../src/session/topic-aliases.ts'
 import { numberOf } from './ledger.ts'
@@ -183,6 +184,17 @@ export const defects: readonly Defect[] = [
         return function (this: InboundFlow, packetId) {
           const answer = original.call(this, packetId)
           if (answer === Release.complete) this.restore([packetId])
+          return answer
+        }
+      }),
+  },
+  {
+    name: 'what is delivered at PUBREL is delivered again when PUBREL comes again [MQTT-4.3.3-12]',
+    install: () =>
+      replace(ReleaseFlow.prototype, 'onPubrel', (original) => {
+        return function (this: ReleaseFlow, packetId) {
+          const answer = original.call(this, packetId)
+          if (typeof answer === 'object') this.takeBack(answer)
           return answer
         }
       }),

@@ -2,9 +2,11 @@ import type { Timer } from '../../src/client/clock.ts'
 import type { DisconnectPacket } from '../../src/codec/packet.ts'
 import type { MqttError } from '../../src/errors.ts'
 import type { FilterResult } from '../../src/session/command.ts'
+import { InboundFlow } from '../../src/session/inbound-flow.ts'
 import { InboundMessage } from '../../src/session/inbound-message.ts'
 import type { Limits } from '../../src/session/limits.ts'
 import type { OutboundMessage } from '../../src/session/outbound-message.ts'
+import { ReleaseFlow } from '../../src/session/release-flow.ts'
 import { Session } from '../../src/session/session.ts'
 import type { PublishOutcome, SessionSink } from '../../src/session/sink.ts'
 import type { FaultyLink, LinkEnd } from '../support/faulty-network.ts'
@@ -59,6 +61,7 @@ export class SessionDriver implements SessionSink {
     open: () => FaultyLink | undefined,
     reconnectDelay: () => number,
     journal: SimulatedJournal | undefined,
+    deliversOnRelease: boolean,
   ) {
     this.#scenario = scenario
     this.#clock = clock
@@ -73,6 +76,7 @@ export class SessionDriver implements SessionSink {
         onSessionLost: scenario.onSessionLost,
         resubscribe: true,
         autoTopicAlias: scenario.autoTopicAlias,
+        inboundClass: deliversOnRelease ? ReleaseFlow : InboundFlow,
         publishClass: InboundMessage,
       },
       this,

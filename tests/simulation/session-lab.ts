@@ -62,6 +62,8 @@ export class SessionLab {
   /** Delivered, and the application is not done with them. */
   #held: InboundMessage[] = []
   readonly #eagerness: number
+  /** QoS 2 is delivered at PUBREL instead of at PUBLISH. */
+  readonly #deliversOnRelease: boolean
   #requests = 0
   #requestsSettled = 0
   #isCalm = false
@@ -97,7 +99,9 @@ export class SessionLab {
       onViolation: ({ statement, message }) => report(statement, `the broker says: ${message}`),
     })
     const window = this.scenario.maxInflight ?? (this.scenario.version === 5 ? 65_535 : 20)
-    this.#auditor = new WireAuditor(report, window)
+    // Apart from the other draws, so that a seed stays the simulation that it was.
+    this.#deliversOnRelease = new SeededRandom(~seed).chance(0.4)
+    this.#auditor = new WireAuditor(report, window, this.#deliversOnRelease)
     if (traces) this.#auditor.onPacket = (direction, packet) => this.trace.packet(direction, packet)
     this.#eagerness = random.pick([1, 1, 0.5, 0.1])
     this.#journal = random.chance(0.3) ? new SimulatedJournal() : undefined
@@ -137,6 +141,7 @@ export class SessionLab {
       () => this.#network.connect(),
       () => (this.#isCalm ? 1 : this.#random.integer(0, 3000)),
       this.#journal,
+      this.#deliversOnRelease,
     )
   }
 

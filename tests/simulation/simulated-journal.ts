@@ -1,5 +1,6 @@
 import type { Journal, RestoredSession, SessionRecord } from '../../src/session/journal.ts'
 import { MessageExpiry, OutboundMessage, Stage } from '../../src/session/outbound-message.ts'
+import { type HeldMessage, ReleaseFlow } from '../../src/session/release-flow.ts'
 
 interface Stored {
   readonly message: OutboundMessage
@@ -17,6 +18,7 @@ interface Stored {
 export class SimulatedJournal implements Journal {
   readonly #stored: Map<number, Stored> = new Map()
   readonly #received: Set<number> = new Set()
+  readonly #held: Map<number, HeldMessage> = new Map()
   #session: SessionRecord | undefined
   #lastSequence = 0
   #releases = 0
@@ -32,6 +34,7 @@ export class SimulatedJournal implements Journal {
   /** What a new process finds; what was not flushed is lost. */
   restore(): RestoredSession {
     this.#pending = []
+    const held = [...this.#held.values()]
     const stored = [...this.#stored.values()].sort((a, b) => a.sequence - b.sequence)
     const made = new Map(stored.map((record) => [record, renew(record)] as const))
     const released = stored
@@ -44,6 +47,7 @@ export class SimulatedJournal implements Journal {
       publications: [...made.values()],
       released,
       received: [...this.#received],
+      inbound: held.length === 0 ? undefined : (publishClass) => ReleaseFlow.holding(held, publishClass),
     }
   }
 
@@ -84,11 +88,23 @@ export class SimulatedJournal implements Journal {
   }
 
   received(packetId: number): void {
-    this.#pending.push(() => this.#received.add(packetId))
+    this.#pending.push(() => {
+      this.#received.add(packetId)
+      this.#held.delete(packetId)
+    })
+  }
+
+  held(message: HeldMessage): void {
+    const { packetId, topic, retain } = message
+    const [payload, propertyBytes] = [message.payload.slice(), message.propertyBytes.slice()]
+    this.#pending.push(() => this.#held.set(packetId, { packetId, topic, retain, payload, propertyBytes }))
   }
 
   completed(packetId: number): void {
-    this.#pending.push(() => this.#received.delete(packetId))
+    this.#pending.push(() => {
+      this.#received.delete(packetId)
+      this.#held.delete(packetId)
+    })
   }
 
   session(record: SessionRecord): void {
@@ -98,7 +114,10 @@ export class SimulatedJournal implements Journal {
   }
 
   sessionLost(): void {
-    this.#pending.push(() => this.#received.clear())
+    this.#pending.push(() => {
+      this.#received.clear()
+      this.#held.clear()
+    })
   }
 }
 

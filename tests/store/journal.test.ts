@@ -1,7 +1,9 @@
 import type { SessionStore } from 'mqtt-await/store'
 import { describe, expect, test } from 'vitest'
-import type { SessionRecord } from '../../src/session/journal.ts'
+import { InboundMessage } from '../../src/session/inbound-message.ts'
+import type { RestoredSession, SessionRecord } from '../../src/session/journal.ts'
 import { MessageExpiry, OutboundMessage, Stage } from '../../src/session/outbound-message.ts'
+import type { HeldMessage } from '../../src/session/release-flow.ts'
 import { DurableJournal, type OpenedJournal } from '../../src/store/durable-journal.ts'
 import { CrashStore } from '../support/crash-store.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
@@ -32,6 +34,7 @@ class Model {
   readonly live: Map<number, OutboundMessage> = new Map()
   released: OutboundMessage[] = []
   readonly received: Set<number> = new Set()
+  readonly held: Map<number, HeldMessage> = new Map()
   #sequence: number
 
   constructor({ journal, restored }: OpenedJournal) {
@@ -41,6 +44,7 @@ class Model {
     for (const message of restored.released) message.stage = Stage.released
     this.released = [...restored.released]
     for (const id of restored.received) this.received.add(id)
+    for (const held of heldIn(restored)) this.held.set(held.packetId, held)
   }
 
   publish(size: number, qos: 1 | 2, packetId: number, expiry?: MessageExpiry): OutboundMessage {
@@ -75,6 +79,7 @@ class Model {
 
   loseSession(): void {
     this.received.clear()
+    this.held.clear()
     this.released = []
     this.journal.sessionLost()
     for (const message of this.live.values()) {
@@ -88,8 +93,21 @@ class Model {
       publications: [...this.live.values()].sort((a, b) => a.sequence - b.sequence).map(describeMessage),
       released: this.released.map(({ sequence }) => sequence),
       received: [...this.received].sort((a, b) => a - b),
+      held: [...this.held.values()].sort((a, b) => a.packetId - b.packetId).map(describeHeld),
     }
   }
+}
+
+/** Those that a session gets when their PUBRELs come. */
+function heldIn({ inbound }: RestoredSession): HeldMessage[] {
+  const flow = inbound?.(InboundMessage)
+  return Array.from({ length: 50 }, (_, at) => flow?.onPubrel(at + 1)).filter(
+    (one) => one instanceof InboundMessage,
+  )
+}
+
+function describeHeld({ packetId, topic, payload, retain, propertyBytes }: HeldMessage): unknown {
+  return [packetId, topic, payload.length, payload[0], retain, propertyBytes.length, propertyBytes[0]]
 }
 
 function describeMessage({ sequence, packetId, topic, payload, qos, expiry }: OutboundMessage): unknown {
@@ -103,6 +121,7 @@ async function stateIn(store: CrashStore): Promise<unknown> {
     publications: restored.publications.map(describeMessage),
     released: restored.released.map(({ sequence }) => sequence),
     received: [...restored.received].sort((a, b) => a - b),
+    held: heldIn(restored).map(describeHeld),
   }
 }
 
@@ -111,7 +130,7 @@ function step(model: Model, random: SeededRandom): void {
   const messages = [...model.live.values()]
   const some = messages[random.integer(0, Math.max(messages.length, 1) - 1)]
   const id = 1 + random.integer(0, 49)
-  switch (random.integer(0, 11)) {
+  switch (random.integer(0, 12)) {
     case 0:
     case 1:
     case 2: {
@@ -141,12 +160,29 @@ function step(model: Model, random: SeededRandom): void {
       break
     case 9:
       model.received.add(id)
+      model.held.delete(id)
       model.journal.received(id)
       break
     case 10:
       model.received.delete(id)
+      model.held.delete(id)
       model.journal.completed(id)
       break
+    case 11: {
+      const held = {
+        packetId: id,
+        topic: `held/${id}`,
+        payload: new Uint8Array(random.integer(0, 2999)).fill(id),
+        retain: id % 2 === 0,
+        // Payload Format Indicator.
+        propertyBytes: id % 3 === 0 ? Uint8Array.of(2, 1, 1) : new Uint8Array(0),
+      }
+      // Of the kind that comes without being received yet, or in place of what was held.
+      if (model.received.has(id)) break
+      model.held.set(id, held)
+      model.journal.held(held)
+      break
+    }
     default:
       if (random.integer(0, 19) === 0) model.loseSession()
       else model.journal.session(SESSION)

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { checksum } from '../../src/session/checksum.ts'
 import {
   BlockWriter,
+  decodeHeld,
+  encodeHeld,
   type PublicationFields,
   type RecordVisitor,
   readBlock,
@@ -35,6 +37,7 @@ function read(block: Uint8Array): { records: unknown[]; damage: ReturnType<typeo
     onReceived: (...args) => records.push(['received', ...args]),
     onCompleted: (...args) => records.push(['completed', ...args]),
     onReceivedSet: (...args) => records.push(['receivedSet', ...args]),
+    onHeld: (id, held) => records.push(['held', id, decodeHeld(new Uint8Array(held))]),
     onSession: (...args) => records.push(['session', ...args]),
     onSessionLost: () => records.push(['sessionLost']),
     onOwner: (...args) => records.push(['owner', ...args]),
@@ -77,6 +80,14 @@ describe('a block', () => {
     writer.received(9)
     writer.completed(9)
     writer.receivedSet(new Set([1, 2, 65_535]))
+    const held = {
+      packetId: 300,
+      topic: 'größe',
+      payload: text('x'),
+      retain: true,
+      propertyBytes: text('pp'),
+    }
+    writer.held(encodeHeld(held))
     writer.sessionLost()
     const { records, damage } = read(writer.finish())
     expect(damage).toBeUndefined()
@@ -91,6 +102,7 @@ describe('a block', () => {
       ['received', 9],
       ['completed', 9],
       ['receivedSet', [1, 2, 65_535]],
+      ['held', 300, held],
       ['sessionLost'],
     ])
   })

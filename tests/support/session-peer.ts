@@ -8,6 +8,7 @@ import {
 import {
   type ConnectRequest,
   InboundMessage,
+  type Journal,
   type MessageExpiry,
   OutboundMessage,
   Session,
@@ -77,7 +78,7 @@ export class Peer {
   readonly version: ProtocolVersion
   now = 1_000
 
-  constructor(version: ProtocolVersion = 5, config: Partial<SessionConfig> = {}) {
+  constructor(version: ProtocolVersion = 5, config: Partial<SessionConfig> = {}, journal?: Journal) {
     this.version = version
     this.session = new Session(
       {
@@ -88,6 +89,7 @@ export class Peer {
         ...config,
       },
       this.sink,
+      journal,
     )
   }
 

@@ -29,6 +29,8 @@ export class WireAuditor {
   readonly #report: Report
   /** On 3.x, which has no Receive Maximum, the window that the client was given. */
   readonly #window: number
+  /** QoS 2 is delivered at PUBREL: PUBCOMP waits for the application, and MQTT asks no order of it. */
+  readonly #deliversOnRelease: boolean
 
   // Of the session.
   readonly #exchanges: Map<number, Exchange> = new Map()
@@ -56,9 +58,10 @@ export class WireAuditor {
   readonly #requests: Map<number, 'suback' | 'unsuback'> = new Map()
   readonly #aliases: Map<number, string> = new Map()
 
-  constructor(report: Report, window = 65_535) {
+  constructor(report: Report, window = 65_535, deliversOnRelease = false) {
     this.#report = report
     this.#window = window
+    this.#deliversOnRelease = deliversOnRelease
   }
 
   /** Exchanges that the client has begun and the wire has not finished. */
@@ -201,6 +204,7 @@ export class WireAuditor {
       return
     }
     owed.splice(at, 1)
+    if (owed === this.#pubcomps && this.#deliversOnRelease) return
     this.#report(statement, `${type} ${packetId} before that of ${owed[0]}, which was owed earlier`)
   }
 
