@@ -38,7 +38,7 @@ export class MessageQueue {
     this.#length += 1
     if (message.qos === 0) {
       this.#looseMessages += 1
-      this.#looseBytes += message.payload.byteLength
+      this.#looseBytes += message.payload.length
     }
   }
 
@@ -104,7 +104,7 @@ export class MessageQueue {
 
   #forget(message: AnyMessage): void {
     this.#looseMessages -= 1
-    this.#looseBytes -= message.payload.byteLength
+    this.#looseBytes -= message.payload.length
   }
 
   /** Gaps at the head would let a ring grow whose consumer has stopped for good. */

@@ -360,7 +360,7 @@ export class Subscription<M extends AnyMessage = Message>
     message.owner = this
     if (message.afterGap !== this.#gap) message.afterGap = this.#gap
     this.#gap = false
-    const waiting = this.#waiting.shift()
+    const waiting = this.#waiting.length > 0 ? this.#waiting.shift() : undefined
     if (waiting !== undefined) {
       if (this.#receipt && message.qos > 0) message.settle(0)
       waiting.resolve(message)
@@ -369,7 +369,7 @@ export class Subscription<M extends AnyMessage = Message>
     const queue = this.#queue
     const sink = this.#sink
     if (sink !== undefined && queue.length === 0 && sink.take(message)) return
-    if (queue.length >= BACKLOG && message.payload.byteLength < BACKLOG_COPY) message.detach()
+    if (queue.length >= BACKLOG && message.payload.length < BACKLOG_COPY) message.detach()
     queue.push(message)
     if (message.qos > 0) {
       // Receipt stops where the queue is full: the acknowledgement then waits until the message is asked for.

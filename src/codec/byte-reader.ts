@@ -6,6 +6,7 @@ import type { ProtocolVersion } from './packet.ts'
 import { PACKET_TYPES } from './packet-type.ts'
 import { checkAuthentication } from './property.ts'
 import { type PropertyTarget, readProperties } from './property-reader.ts'
+import { TopicCache } from './topic-cache.ts'
 
 /**
  * MQTT's UTF-8: no surrogates, no overlong forms, no U+0000; a byte order mark is an ordinary character. `fatal` refuses
@@ -62,6 +63,8 @@ export class ByteReader implements FieldStream {
   // Of `bytes`: asking for them anew would double the time that a view takes.
   #buffer: ArrayBufferLike = NO_BYTES.buffer
   #byteOffset = 0
+  /** Of `bytes`, made when it is needed. */
+  #view: DataView | undefined = undefined
 
   constructor(version: ProtocolVersion | 0, from: 'server' | 'client') {
     this.version = version
@@ -77,6 +80,7 @@ export class ByteReader implements FieldStream {
     this.bytes = bytes
     this.#buffer = bytes.buffer
     this.#byteOffset = bytes.byteOffset
+    this.#view = undefined
   }
 
   /** A plain `Uint8Array` on the same memory, never a `Buffer`. */
@@ -140,6 +144,22 @@ export class ByteReader implements FieldStream {
     }
     this.position = end
     return fromCharCode.apply(undefined, units)
+  }
+
+  /** The topic of a PUBLISH. */
+  topic(): string {
+    const at = this.position
+    const length = this.#lengthPrefix('topic', '3.3.2-1') - at - 2
+    topics ??= new TopicCache()
+    this.#view ??= new DataView(this.#buffer, this.#byteOffset, this.bytes.length)
+    let topic = topics.find(this.#view, at + 2, length)
+    if (topic === undefined) {
+      this.position = at
+      topic = this.string(undefined, 'topic', '3.3.2-1', '3.3.2-2')
+      topics.keep(this.#view, at + 2, length, topic)
+    }
+    this.position = at + 2 + length
+    return topic
   }
 
   /** Passes over a string after having checked that it is right UTF-8 without U+0000. */
@@ -211,6 +231,9 @@ export class ByteReader implements FieldStream {
     return text
   }
 }
+
+/** Shared by all clients of the process; made when the first PUBLISH comes. */
+let topics: TopicCache | undefined
 
 /** Code units of a short ASCII string, one list per length: making the string from it is faster than TextDecoder. */
 const UNITS: number[][] = []

@@ -108,7 +108,7 @@ export function decodePublish<P extends PublishPacket>(
   publishClass: PublishClass<P>,
 ): P {
   const topicAt = reader.position
-  const topic = reader.string(undefined, 'topic', '3.3.2-1', '3.3.2-2')
+  const topic = reader.topic()
   const packetId = (first & 6) === 0 ? 0 : packetIdField(reader, undefined, '2.2.1-4')
   let propertiesAt = -1
   reader.topicAlias = 0
@@ -124,7 +124,8 @@ export function decodePublish<P extends PublishPacket>(
     reader.at = topicAt
     throw reader.fault(0x82, 'topic', '4.7.3-1', 'at least one character', topic)
   }
-  return new publishClass(
+  return make(
+    publishClass,
     topic,
     reader.view(reader.position, reader.end),
     first,
@@ -134,6 +135,14 @@ export function decodePublish<P extends PublishPacket>(
     reader.bytes,
     propertiesAt,
   )
+}
+
+/** Apart from `decodePublish`, which is too large for the constructors to be inlined there. */
+function make<P extends PublishPacket>(
+  publishClass: PublishClass<P>,
+  ...fields: ConstructorParameters<typeof PublishPacket>
+): P {
+  return new publishClass(...fields)
 }
 
 /**

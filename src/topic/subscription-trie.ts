@@ -1,10 +1,16 @@
 import { DOLLAR, filterPattern, hasWildcard, SLASH } from './topic-filter.ts'
 
+/** Topics whose matches are remembered, and how often a topic is not among them before others take their turn. */
+const REMEMBERED = 2048
+const PATIENCE = 16 * REMEMBERED
+
 /**
  * An index from Topic Filters to values, made for matching: filters without wildcards are one lookup of the whole
  * topic, the others a tree of their levels. What a match costs depends on the topic's length and on what matches,
  * not on how many filters there are, and it allocates nothing: levels are found by a hash that is computed in
  * place instead of being cut out of the topic.
+ *
+ * What the last topics have matched is remembered: in most programs the same ones come again and again.
  *
  * The hash needs no secret: only the user's own filters are stored under it, a server's topics merely look it up.
  */
@@ -13,6 +19,11 @@ export class SubscriptionTrie<T> {
   readonly #root = new TrieNode<T>('')
   #exactCount = 0
   #wildcardCount = 0
+  readonly #remembered = new Map<string, readonly T[]>()
+  /** What was remembered last: the same list does for all topics that match the same. */
+  #lastFound: readonly T[] | undefined
+  /** Lookups that did not find a full memory to know their topic. */
+  #misses = 0
 
   /** How many values are held. */
   get size(): number {
@@ -21,6 +32,7 @@ export class SubscriptionTrie<T> {
 
   /** Adds a value under a valid filter; `$share/{group}/` is ignored. The same value may be added again. */
   add(filter: string, value: T): void {
+    this.#forget()
     const pattern = filterPattern(filter)
     if (!hasWildcard(pattern)) {
       const values = this.#exact.get(pattern)
@@ -37,6 +49,7 @@ export class SubscriptionTrie<T> {
 
   /** Removes a value once. False when it was not there. */
   remove(filter: string, value: T): boolean {
+    this.#forget()
     const pattern = filterPattern(filter)
     if (!hasWildcard(pattern)) {
       const values = this.#exact.get(pattern)
@@ -78,8 +91,13 @@ export class SubscriptionTrie<T> {
    */
   match(topic: string, into: T[]): number {
     const before = into.length
-    if (this.#exactCount > 0) append(this.#exact.get(topic), into)
-    if (this.#wildcardCount > 0) descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, into)
+    // Nothing is faster than the one lookup that this is.
+    if (this.#wildcardCount === 0) append(this.#exact.get(topic), into)
+    else {
+      const known = this.#remembered.get(topic)
+      if (known === undefined) this.#search(topic, into)
+      else append(known, into)
+    }
     return into.length - before
   }
 
@@ -88,6 +106,28 @@ export class SubscriptionTrie<T> {
     this.#root.clear()
     this.#exactCount = 0
     this.#wildcardCount = 0
+    this.#forget()
+  }
+
+  #search(topic: string, into: T[]): void {
+    const before = into.length
+    if (this.#exactCount > 0) append(this.#exact.get(topic), into)
+    descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, into)
+    if (this.#remembered.size === REMEMBERED) {
+      this.#misses++
+      if (this.#misses < PATIENCE) return
+      this.#forget()
+    }
+    const last = this.#lastFound
+    const found = last !== undefined && isTail(last, into, before) ? last : into.slice(before)
+    this.#lastFound = found
+    this.#remembered.set(topic, found)
+  }
+
+  #forget(): void {
+    this.#misses = 0
+    this.#lastFound = undefined
+    if (this.#remembered.size > 0) this.#remembered.clear()
   }
 }
 
@@ -227,6 +267,10 @@ function hashLevel(level: string): number {
 function append<T>(values: readonly T[] | undefined, into: T[]): void {
   if (values === undefined) return
   for (const value of values) into.push(value)
+}
+
+function isTail<T>(list: readonly T[], whole: readonly T[], from: number): boolean {
+  return list.length === whole.length - from && list.every((value, index) => value === whole[from + index])
 }
 
 function removeOnce<T>(values: T[], value: T): boolean {

@@ -45,3 +45,34 @@ test('a topic of thirty thousand levels does not exhaust the stack', () => {
   trie.add(`${'a/'.repeat(30_000)}#`, 'names')
   expect(trie.match('a/'.repeat(30_000), [])).toBe(2)
 })
+
+test('what a topic has matched is remembered no longer than it is true', () => {
+  const trie = new SubscriptionTrie<string>()
+  const find = (topic: string): string[] => {
+    const found: string[] = []
+    trie.match(topic, found)
+    return found
+  }
+  trie.add('a/+', 'plus')
+  expect([find('a/b'), find('a/c'), find('b')]).toEqual([['plus'], ['plus'], []])
+  trie.add('a/b', 'exact')
+  trie.add('b/#', 'hash')
+  expect([find('a/b'), find('a/c'), find('b')]).toEqual([['exact', 'plus'], ['plus'], ['hash']])
+  trie.remove('a/+', 'plus')
+  expect([find('a/b'), find('a/c'), find('b')]).toEqual([['exact'], [], ['hash']])
+  trie.clear()
+  expect([find('a/b'), find('b')]).toEqual([[], []])
+})
+
+test('more topics than are remembered are matched as well, and later ones get their turn', () => {
+  const trie = new SubscriptionTrie<number>()
+  trie.add('+/odd', 1)
+  trie.add('+/even', 2)
+  for (let index = 0; index < 100_000; index++) {
+    const found: number[] = []
+    // Some again and again, the rest once.
+    const topic = `${index % 3 === 0 ? index % 7 : index}/${index % 2 === 0 ? 'even' : 'odd'}`
+    trie.match(topic, found)
+    if (found.length !== 1 || found[0] !== 2 - (index % 2)) throw new Error(`${topic} found ${found}`)
+  }
+})

@@ -1,0 +1,68 @@
+/** Longer topics are rare, and would make the memory large. */
+const LONGEST = 64
+/** Bytes are taken four at a time; the last four once more where the length is no multiple. */
+const SHORTEST = 4
+const PLACES = 4096
+/** Places that a topic may have, next to each other. */
+const WAYS = 4
+
+/**
+ * Topics that have come before, found by their bytes. Most come again and again, and to compare takes a fraction of the time
+ * that checking UTF-8 and making a string takes.
+ *
+ * A topic has four places, given by a hash of its bytes; those that come later may take them. So memory (at most 600 KiB for all
+ * clients of a process) and time are bounded whatever a server sends, and topics that collide on purpose are merely not found.
+ */
+export class TopicCache {
+  readonly #bytes: DataView = new DataView(new ArrayBuffer(PLACES * LONGEST))
+  readonly #hashes: Int32Array = new Int32Array(PLACES)
+  /** In bytes; 0 = the place is free. */
+  readonly #lengths: Uint8Array = new Uint8Array(PLACES)
+  /** Which of its places the next topic takes, at the first of them. */
+  readonly #turns: Uint8Array = new Uint8Array(PLACES)
+  readonly #topics: string[] = new Array<string>(PLACES).fill('')
+  /** Of what `find` was asked for last. */
+  #hash = 0
+
+  /** The topic with these bytes; undefined = it has not come before, or was displaced. */
+  find(view: DataView, at: number, length: number): string | undefined {
+    if (length < SHORTEST || length > LONGEST) return undefined
+    const last = length - 4
+    let hash = length
+    for (let index = 0; index < last; index += 4) hash = mix(hash, view.getInt32(at + index, true))
+    hash = mix(hash, view.getInt32(at + last, true))
+    this.#hash = hash
+    const first = hash & (PLACES - WAYS)
+    search: for (let place = first; place < first + WAYS; place++) {
+      if (this.#hashes[place] !== hash || this.#lengths[place] !== length) continue
+      const bytes = this.#bytes
+      const base = place * LONGEST
+      for (let index = 0; index < last; index += 4) {
+        if (view.getInt32(at + index, true) !== bytes.getInt32(base + index, true)) continue search
+      }
+      if (view.getInt32(at + last, true) === bytes.getInt32(base + last, true)) return this.#topics[place]
+    }
+    return undefined
+  }
+
+  /** Takes in the topic that `find` was asked for last, and has not found. Its bytes are right. */
+  keep(view: DataView, at: number, length: number, topic: string): void {
+    if (length < SHORTEST || length > LONGEST) return
+    const first = this.#hash & (PLACES - WAYS)
+    const turn = this.#turns[first] ?? 0
+    this.#turns[first] = turn + 1
+    const place = first + (turn & (WAYS - 1))
+    for (let index = 0; index < length; index++) {
+      this.#bytes.setUint8(place * LONGEST + index, view.getUint8(at + index))
+    }
+    this.#hashes[place] = this.#hash
+    this.#lengths[place] = length
+    this.#topics[place] = topic
+  }
+}
+
+/** The multiplication carries differences upwards, the shift brings them down again: low bits choose the place. */
+function mix(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, 0x9e3779b1)
+  return product ^ (product >>> 15)
+}
