@@ -15,6 +15,10 @@ export interface DurableJournal extends Journal {
   flush(): Promise<void>
   /** Stores what is left and closes the store. */
   close(): Promise<void>
+  /** The same, until `resume`: what is recorded meanwhile is stored then. */
+  suspend(): Promise<void>
+  /** Rejects with `StoreError` when the store cannot be opened again, or somebody else has used it. */
+  resume(): Promise<void>
 }
 
 /**

@@ -79,7 +79,10 @@ export class ManualDriver implements SessionSink {
   #early: OutboundMessage[] = []
   /** Output that leaves when what it depends on is stored. */
   #held: Uint8Array[] | undefined
-  #storeFailed = false
+  #storeFailure: StoreError | undefined
+  #storeIsOpen = false
+  /** Opening and closing, one after the other. */
+  #storeWork: Promise<unknown> = Promise.resolve()
 
   constructor(
     config: SessionConfig,
@@ -156,7 +159,7 @@ export class ManualDriver implements SessionSink {
         this.#handler.onReadable()
       },
     }
-    await this.#openStore()
+    if (this.#gate !== undefined) await this.#inTurn(() => this.#openStore())
     signal.throwIfAborted()
     const transport = await factory({ signal, handler })
     if (signal.aborted) {
@@ -300,12 +303,34 @@ export class ManualDriver implements SessionSink {
   onReauthenticated(): void {}
   onPong(): void {}
 
+  /** Stores what is left and gives the store back until the next `open`. Rejects with `StoreError` when that fails. */
+  closeStore(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#storeIsOpen) return
+      this.#storeIsOpen = false
+      await this.#gate?.journal?.suspend()
+    })
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#storeWork.then(work)
+    this.#storeWork = done.catch(() => undefined)
+    return done
+  }
+
   async #openStore(): Promise<void> {
+    if (this.#storeFailure !== undefined) throw this.#storeFailure
+    if (this.#storeIsOpen) return
     const opening = this.#unopened
-    if (opening === undefined) return
+    if (opening === undefined) {
+      await this.#gate?.journal?.resume()
+      this.#storeIsOpen = true
+      return
+    }
     // Only clients with a store pay for the code that uses it.
     const { DurableJournal } = await import('../store/durable-journal.ts')
     const { journal, restored, damage } = await DurableJournal.open(opening.store, opening)
+    this.#storeIsOpen = true
     this.#unopened = undefined
     opening.onRestored(restored.publications, restored.lastSequence)
     this.session.restore(restored, this.now)
@@ -335,13 +360,10 @@ export class ManualDriver implements SessionSink {
       },
       (cause: unknown) => {
         // From then on every flush fails: once is enough.
-        if (this.#storeFailed) return
-        this.#storeFailed = true
-        this.#handler.onStoreFailed(
-          cause instanceof StoreError
-            ? cause
-            : new StoreError('The session store failed to write', { cause }),
-        )
+        if (this.#storeFailure !== undefined) return
+        this.#storeFailure =
+          cause instanceof StoreError ? cause : new StoreError('The session store failed to write', { cause })
+        this.#handler.onStoreFailed(this.#storeFailure)
       },
     )
   }

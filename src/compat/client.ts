@@ -200,8 +200,8 @@ export class Client {
   /** Whether exceptions of callbacks end with being logged. */
   suppress_exceptions: boolean = false
   readonly #version: CallbackAPIVersion
-  readonly #republish: boolean
-  readonly #store: SessionStore | null
+  #republish: boolean
+  #store: SessionStore | null
   #settings: Settings
   #callbacks: CallbackRunner
   #loops: Loops
@@ -227,8 +227,9 @@ export class Client {
    * @param callback_api_version - default VERSION1, with a `DeprecationWarning`
    * @param client_id - default "": with MQTT 3.1 random, else left to the broker
    * @param clean_session - MQTT 3: default true. MQTT 5: `clean_start` of `connect()` instead
-   * @param session_store - by name only: where the session outlives the process, a store of `mqtt-await/store`. It is the
-   *   program's: the client opens it and does not close it, since it may connect again after `disconnect()`
+   * @param session_store - by name only: where the session outlives the process, a store of `mqtt-await/store`. The client
+   *   opens it to connect and closes it when `disconnect()` is done; a `loop_forever()` or `loop_stop()` that ends with that resolves
+   *   when it is closed, and without a loop it is closed soon. Connecting again opens it again
    * @param republish_on_clean_session - by name only, default true: `false` drops what was sent and not acknowledged
    *   when a clean session begins, instead of sending it again
    * @throws ValueError for contradictions, and for a client id in the place of the callback version
@@ -276,7 +277,10 @@ export class Client {
     return [callbacks, loops, connection]
   }
 
-  /** Drops an open connection and makes the client as new, all settings, callbacks and messages included. */
+  /**
+   * Drops an open connection and makes the client as new, all settings, callbacks and messages included. A session store belongs to
+   * a client id: it is closed, and the new session is kept in memory.
+   */
   reinitialise(...args: ReinitialiseArguments): void
   reinitialise(...args: WithKeywords<typeof REINITIALISE, ReinitialiseArguments>): void
   reinitialise(...args: unknown[]): void {
@@ -285,12 +289,13 @@ export class Client {
       0,
       args,
     )
-    this.#connection.drop()
-    this.#connection.state = 'disconnected'
+    this.#connection.end()
     this.#loops.disconnecting()
     for (const name of CALLBACK_NAMES) if (Object.hasOwn(this, name)) Reflect.deleteProperty(this, name)
     this.logger = null
     this.suppress_exceptions = false
+    this.#store = null
+    this.#republish = true
     this.#settings = new Settings(client_id, clean_session, MQTTProtocolVersion.MQTTv311, 'tcp', true, false)
     ;[this.#callbacks, this.#loops, this.#connection] = this.#assemble(userdata)
   }

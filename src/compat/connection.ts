@@ -108,6 +108,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   /** SUBSCRIBEs that wait for a connection. */
   #subscribes: (() => void)[] = []
   #opened: Promise<unknown> = Promise.resolve()
+  #storeClosed: Promise<void> = Promise.resolve()
   #socket: DriverSocket | null = null
   #registered = false
   /** A socket that nobody reads does not keep the process alive: this does, as long as the connection is to. */
@@ -208,6 +209,11 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   /** Milliseconds of the clock that messages expire by. */
   get now(): number {
     return this.#driver.now
+  }
+
+  /** The session store is given back; settles, never rejects. */
+  get storeClosed(): Promise<void> {
+    return this.#storeClosed
   }
 
   get socket(): DriverSocket | null {
@@ -316,9 +322,13 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     try {
       await this.#driver.open(transportFactory(this.#settings), signal)
     } catch (error) {
-      if (signal.aborted) return MQTT_ERR_NO_CONN
+      if (signal.aborted) {
+        // It may have opened the store.
+        this.#closeStore()
+        return MQTT_ERR_NO_CONN
+      }
       this.#opening = undefined
-      if (this.#disconnect !== undefined) this.state = 'disconnected'
+      if (this.#disconnect !== undefined) this.#enterDisconnected()
       this.#disconnect = undefined
       this.#forgetRequests()
       this.#watcher.wake()
@@ -463,7 +473,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     this.abandonAttempt()
     if (this.#expected !== undefined) this.unexpect()
     if (!this.#driver.isOpen) {
-      this.state = 'disconnected'
+      this.#enterDisconnected()
       return MQTT_ERR_NO_CONN
     }
     // It may still be waiting to be written, when the loop has ended with an exception.
@@ -824,6 +834,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       if (this.state === 'disconnecting') {
         this.state = 'disconnected'
         this.#closeSocket('end')
+        this.#closeStore()
         this.#watcher.wake()
       }
     }
@@ -888,7 +899,28 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     this.#disconnect = undefined
     this.#ending = false
     this.#closeSocket('end')
+    this.#closeStore()
     this.#watcher.wake()
+  }
+
+  #enterDisconnected(): void {
+    this.state = 'disconnected'
+    this.#closeStore()
+  }
+
+  /** Unless the program goes on: whoever connects again opens it again. */
+  #closeStore(): void {
+    if (!this.isClosed) return
+    this.#storeClosed = this.#driver.closeStore().catch((error: unknown) => {
+      this.#callbacks.log(LogLevel.MQTT_LOG_ERR, error instanceof Error ? error.message : String(error))
+      this.defer(error)
+    })
+  }
+
+  /** Ends for good, at once. */
+  end(): void {
+    this.drop()
+    this.#enterDisconnected()
   }
 
   #closeSocket(how: 'end' | 'destroy'): void {

@@ -167,7 +167,10 @@ export class Loops implements ConnectionWatcher {
           continue
         }
         if (connection.isOpen) continue
-        if (this.#disconnecting) return MQTT_ERR_CONN_LOST
+        if (this.#disconnecting) {
+          await connection.storeClosed
+          return MQTT_ERR_CONN_LOST
+        }
         if (connection.state === 'to be connected') {
           retryingFirst = !(await this.#attempt(retryFirstConnection))
           continue

@@ -101,6 +101,8 @@ export class DurableJournal implements Journal, BacklogSource {
   #failure: StoreError | undefined
   #closing = false
   #isClosed = false
+  /** The last position in the store when it was closed for a while. */
+  #suspendedAt = 0
   #storedThrough: number
 
   private constructor(
@@ -296,6 +298,41 @@ export class DurableJournal implements Journal, BacklogSource {
     if (this.#writing === undefined) return this.#write()
     this.#next ??= this.#writing.then(() => this.#write())
     return this.#next
+  }
+
+  /** Writes what is left and closes the store until `resume`. What is recorded meanwhile is written after that. */
+  async suspend(): Promise<void> {
+    try {
+      if (this.#failure === undefined) await this.flush()
+    } finally {
+      this.#suspendedAt = this.#position
+      await attempt(this.#store.close(), 'The session store could not be closed')
+    }
+  }
+
+  /**
+   * Opens the store again.
+   *
+   * @throws StoreError when it cannot be opened, had failed before, or somebody else has used it meanwhile
+   */
+  async resume(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    await attempt(this.#store.open(), 'The session store could not be opened')
+    try {
+      await attempt(this.#checkUntouched(), 'The session store could not be read')
+    } catch (error) {
+      await this.#store.close()
+      throw error
+    }
+  }
+
+  /** Whoever uses a store appends to it. */
+  async #checkUntouched(): Promise<void> {
+    for await (const _ of this.#store.load(this.#suspendedAt + 1)) {
+      throw new StoreError(
+        'The session store has been used by another client since this one closed it: make a new client to go on from there',
+      )
+    }
   }
 
   /** Writes what is left and closes the store. What is recorded after that is nobody's concern. */

@@ -313,7 +313,6 @@ describe('with a session store', () => {
     first.client.disconnect()
     expect(await before.packet()).toBe('e000')
     await first.client.loop_stop()
-    await session_store.close()
 
     const next = make({ session_store })
     const after = await online(next.client, peer, KEPT)
@@ -323,6 +322,5 @@ describe('with a session store', () => {
     next.client.disconnect()
     expect(await after.packet()).toBe('e000')
     await next.client.loop_stop()
-    await session_store.close()
   })
 })

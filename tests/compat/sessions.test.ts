@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { CallbackAPIVersion, Client, MQTTErrorCode } from 'mqtt-await/compat'
-import { memoryStore } from 'mqtt-await/store'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { publish3, ScriptedPeer } from './scripted-peer.ts'
+import { levelStore, memoryStore, type SessionStore } from 'mqtt-await/store'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type PeerConnection, publish3, ScriptedPeer } from './scripted-peer.ts'
 
 const V2 = CallbackAPIVersion.VERSION2
 let peer: ScriptedPeer
@@ -43,7 +46,6 @@ test('with a store the next process sends what this one could not finish', async
   first.disconnect()
   expect(await connection.packet()).toBe('e000')
   await first.loop_stop()
-  await session_store.close()
 
   const next = track(new Client(V2, 'c', false, { session_store }))
   const finished = new Promise<number>((resolve) => {
@@ -58,6 +60,163 @@ test('with a store the next process sends what this one could not finish', async
   again.send('40020002')
   expect(await finished).toBe(2)
   expect(next.publish('b', '3', 1).mid).toBe(3)
+})
+
+describe('the store is open from connect() to the end of disconnect()', () => {
+  /** Whether somebody has it open. */
+  async function isOpen(store: SessionStore): Promise<boolean> {
+    try {
+      await store.open()
+    } catch {
+      return true
+    }
+    await store.close()
+    return false
+  }
+
+  async function closed(store: SessionStore): Promise<void> {
+    while (await isOpen(store)) await new Promise(setImmediate)
+  }
+
+  async function connected(client: Client, connack = '20020000'): Promise<PeerConnection> {
+    await client.connect('127.0.0.1', peer.port)
+    const connection = await peer.accept()
+    await connection.packet()
+    connection.send(connack)
+    while (!client.is_connected()) await client.loop(0.05)
+    return connection
+  }
+
+  let session_store: SessionStore
+  let client: Client
+
+  beforeEach(() => {
+    session_store = memoryStore()
+    client = track(new Client(V2, 'c', false, { session_store }))
+  })
+
+  test('nothing is opened before, and publish() waits', async () => {
+    client.publish('a', '1', 1)
+    expect(await isOpen(session_store)).toBe(false)
+    const connection = await connected(client)
+    expect(await isOpen(session_store)).toBe(true)
+    expect(await connection.packet()).toBe(publish3('a', '1', 1, 1))
+  })
+
+  test('disconnect() without a loop', async () => {
+    await connected(client)
+    client.disconnect()
+    await closed(session_store)
+  })
+
+  test('disconnect(), then loop_stop()', async () => {
+    client.loop_start()
+    await connected(client)
+    client.disconnect()
+    expect(await client.loop_stop()).toBe(0)
+    expect(await isOpen(session_store)).toBe(false)
+  })
+
+  test('the lock of a directory is free then, for any process', async () => {
+    const location = mkdtempSync(join(tmpdir(), 'compat-store-'))
+    try {
+      const own = track(new Client(V2, 'c', false, { session_store: levelStore(location) }))
+      own.loop_start()
+      await connected(own)
+      await expect(levelStore(location).open()).rejects.toMatchObject({ code: 'ERR_MQTT_STORE_LOCKED' })
+      own.disconnect()
+      await own.loop_stop()
+      const free = levelStore(location)
+      await free.open()
+      await free.close()
+    } finally {
+      rmSync(location, { recursive: true })
+    }
+  })
+
+  test('the end of loop_forever()', async () => {
+    await connected(client)
+    const loop = client.loop_forever()
+    client.disconnect()
+    expect(await loop).toBe(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+    expect(await isOpen(session_store)).toBe(false)
+  })
+
+  test('a connection that is lost leaves it open, and disconnect() after that closes it', async () => {
+    const connection = await connected(client)
+    connection.destroy()
+    while (client.socket() !== null) await client.loop(0.05)
+    expect(await isOpen(session_store)).toBe(true)
+    expect(client.disconnect()).toBe(MQTTErrorCode.MQTT_ERR_NO_CONN)
+    await closed(session_store)
+  })
+
+  test('disconnect() while it is being opened', async () => {
+    const opening = client.connect('127.0.0.1', peer.port)
+    expect(client.disconnect()).toBe(0)
+    await opening
+    await closed(session_store)
+  })
+
+  test('an attempt that is given up for another', async () => {
+    const first = client.connect('127.0.0.1', peer.port)
+    await connected(client)
+    expect(await first).toBe(MQTTErrorCode.MQTT_ERR_NO_CONN)
+    client.disconnect()
+    await closed(session_store)
+  })
+
+  test('an attempt that fails, and disconnect()', async () => {
+    await expect(client.connect('127.0.0.1', 1)).rejects.toThrow('ECONNREFUSED')
+    client.disconnect()
+    await closed(session_store)
+  })
+
+  test('reinitialise() gives it up', async () => {
+    await connected(client)
+    client.reinitialise('other')
+    await closed(session_store)
+    const connection = await connected(client)
+    client.publish('a', '1', 1)
+    expect(await connection.packet()).toBe(publish3('a', '1', 1, 1))
+    expect(await isOpen(session_store)).toBe(false)
+  })
+
+  test('connecting again goes on, with what was published meanwhile, and keeps it', async () => {
+    const connection = await connected(client)
+    const sent = client.publish('a', '1', 1)
+    expect(await connection.packet()).toBe(publish3('a', '1', 1, 1))
+    client.disconnect()
+    await closed(session_store)
+    const away = client.publish('a', '2', 1)
+    expect(away.rc).toBe(MQTTErrorCode.MQTT_ERR_NO_CONN)
+    const again = await connected(client, '20020100')
+    expect(await again.packet()).toBe(publish3('a', '1', 1, 1, 8))
+    expect(await again.packet()).toBe(publish3('a', '2', 1, 2))
+    again.send('40020001')
+    while (!sent.is_published()) await client.loop(0.05)
+    client.disconnect()
+    await closed(session_store)
+
+    const next = track(new Client(V2, 'c', false, { session_store }))
+    const last = await connected(next, '20020100')
+    expect(await last.packet()).toBe(publish3('a', '2', 1, 2, 8))
+  })
+
+  test('a store that somebody else has used meanwhile is an error of connect()', async () => {
+    await connected(client)
+    client.disconnect()
+    await closed(session_store)
+    const other = track(new Client(V2, 'c', false, { session_store }))
+    await connected(other)
+    await expect(client.connect('127.0.0.1', peer.port)).rejects.toMatchObject({
+      code: 'ERR_MQTT_STORE_LOCKED',
+    })
+    other.disconnect()
+    await closed(session_store)
+    await expect(client.connect('127.0.0.1', peer.port)).rejects.toThrow('used by another client')
+    expect(await isOpen(session_store)).toBe(false)
+  })
 })
 
 test('without republish_on_clean_session what was sent is dropped, and what was not is kept', async () => {
