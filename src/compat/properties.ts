@@ -117,6 +117,7 @@ export class Properties extends AttributeGuard {
   /** @param packetType - one of `PacketTypes` */
   constructor(packetType: number) {
     super(
+      ['packetType'],
       (name) =>
         new MQTTException(`Property name must be one of ${[...IDENTIFIERS.keys()].join(', ')}, not ${name}`),
     )

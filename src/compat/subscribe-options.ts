@@ -25,7 +25,7 @@ export class SubscribeOptions extends AttributeGuard {
   constructor(...args: unknown[]) {
     const [qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0] =
       bindArguments<Parameters>(PARAMETERS, 0, args)
-    super((name) => new MQTTException(`${name}: attribute name must be one of ${NAMES.join(', ')}`))
+    super(NAMES, (name) => new MQTTException(`${name}: attribute name must be one of ${NAMES.join(', ')}`))
     this.QoS = qos
     this.noLocal = noLocal
     this.retainAsPublished = retainAsPublished
