@@ -532,9 +532,10 @@ export class Session {
     const limits = connection.accept(packet, maxInflight, this.#now)
     this.#wire.output.maximumPacketSize = limits.maximumPacketSize
     // CONNACK of MQTT 3.1 does not say whether there is a session. What a lost one would need does no harm to one
-    // that is there, and the other way round it would: so it is taken as present, and subscribed to again.
+    // that is there, and the other way round it would: so it is taken as present, and subscribed to again. One that
+    // ended with its connection is not there, though.
     const mayBePresent =
-      connection.connect.protocolVersion === 3 && this.#established && !connection.connect.cleanStart
+      connection.connect.protocolVersion === 3 && this.#mayResume && !connection.connect.cleanStart
     const sessionLost = this.#established && !limits.sessionPresent && !mayBePresent
     this.#established = true
     this.#mayResume = limits.sessionExpiryInterval > 0

@@ -9,6 +9,7 @@ import {
   type OwnerRecord,
   type StoredPublication,
 } from '../session/stored-record.ts'
+import { journalSizes } from './journal-sizes.ts'
 import { LogSegment, type MessageLog, SPILLED } from './message-log.ts'
 import { readSpilled, restoreLog } from './restore.ts'
 import type { SessionStore, StoredBlock } from './store.ts'
@@ -43,23 +44,14 @@ export interface OpenedJournal {
   readonly damage: StoreError | undefined
 }
 
-/** A block is finished when it has grown to this: a turn that publishes a lot makes several. */
-const BLOCK_BYTES = 64 * 1024
 /** Bytes that one call of the store writes, about: it may copy them. What a long turn has published is more. */
 const WRITE_BYTES = 8 * 1024 * 1024
 const FIRST_BYTES = 2048
 /** Blocks from this size on leave their memory to later ones: to the one that is filled while the last is written, and the next. */
 const REUSED_BYTES = 32 * 1024
 const REUSED_BLOCKS = 2
-/** The front of the log is cut off in pieces of about this size: each cut writes the state of the session anew. */
-const CUT_BYTES = 256 * 1024
-const CUT_BLOCKS = 64
 /** What may be left at the end: less is not worth a write. */
 const CLOSING_BYTES = 1024
-/** Finished records that the log may carry, beyond as many bytes as are unfinished, before it moves what holds it up. */
-const SLACK_BYTES = 4 * 1024 * 1024
-/** Bytes of unfinished publications that one flush records anew, about: a flush stays short. */
-const MOVE_BYTES = 1024 * 1024
 
 /**
  * The journal of a session in a `SessionStore`: records what happens as bytes, at once, and writes them in groups, one
@@ -197,7 +189,7 @@ export class DurableJournal implements Journal, BacklogSource {
     this.#log.add(this.#segment, sequence, slot, writer.length - before)
     this.#lastSequence = sequence
     this.#binding = true
-    if (writer.length >= BLOCK_BYTES) this.#finish()
+    if (writer.length >= journalSizes.block) this.#finish()
   }
 
   sent(message: OutboundMessage): void {
@@ -242,7 +234,7 @@ export class DurableJournal implements Journal, BacklogSource {
     writer.held(held)
     this.#held.set(message.packetId, held)
     this.#binding = true
-    if (writer.length >= BLOCK_BYTES) this.#finish()
+    if (writer.length >= journalSizes.block) this.#finish()
   }
 
   completed(packetId: number): void {
@@ -271,7 +263,8 @@ export class DurableJournal implements Journal, BacklogSource {
   async read(sequence: number): Promise<StretchOfLog> {
     if (sequence > this.#storedThrough) await this.flush()
     const segment = this.#log.find(sequence)
-    if (segment === undefined) return { messages: new Map(), holds: () => false }
+    // It is nowhere: to say so ends the matter, to say nothing would have it asked for again and again.
+    if (segment === undefined) return { messages: new Map(), holds: (other) => other === sequence }
     const through = this.#storedThrough
     const reading = readSpilled(this.#store, this.#log, segment, this.#createMessage)
     const messages = await attempt(reading, 'The session store could not be read')
@@ -393,7 +386,7 @@ export class DurableJournal implements Journal, BacklogSource {
   /** The store has let go of the bytes. */
   #reuse(put: readonly StoredBlock[]): void {
     for (const { bytes } of put) {
-      const isWorthIt = bytes.length >= REUSED_BYTES && bytes.buffer.byteLength <= 2 * BLOCK_BYTES
+      const isWorthIt = bytes.length >= REUSED_BYTES && bytes.buffer.byteLength <= 2 * journalSizes.block
       if (!isWorthIt) this.#spare.length = 0
       else if (this.#spare.length < REUSED_BLOCKS) this.#spare.push(new Uint8Array(bytes.buffer))
     }
@@ -424,9 +417,9 @@ export class DurableJournal implements Journal, BacklogSource {
    */
   #compact(): number[] {
     const log = this.#log
-    const bytes = this.#closing ? CLOSING_BYTES : CUT_BYTES
-    const blocks = this.#closing ? 2 : CUT_BLOCKS
-    if (log.totalBytes - log.liveBytes > log.liveBytes + SLACK_BYTES) this.#moveFront()
+    const bytes = this.#closing ? CLOSING_BYTES : journalSizes.cut
+    const blocks = this.#closing ? 2 : journalSizes.cutBlocks
+    if (log.totalBytes - log.liveBytes > log.liveBytes + journalSizes.slack) this.#moveFront()
     let count = 0
     let size = 0
     let gone = 0
@@ -450,7 +443,7 @@ export class DurableJournal implements Journal, BacklogSource {
   #moveFront(): void {
     let moved = 0
     for (const segment of this.#log.segments) {
-      if (!segment.isWritten || segment === this.#segment || moved >= MOVE_BYTES) return
+      if (!segment.isWritten || segment === this.#segment || moved >= journalSizes.move) return
       if (segment.live === 0) continue
       const messages = [...segment.slots, ...segment.moved.values()]
       // What is in the store alone waits to be sent: it will be read soon, and is not in the way for long.
@@ -468,7 +461,7 @@ export class DurableJournal implements Journal, BacklogSource {
     writer.publication(message, sequence, message.packetId, this.#released.get(message) ?? 0, true)
     const bytes = writer.length - before
     this.#log.move(this.#segment, sequence, message, bytes)
-    if (writer.length >= BLOCK_BYTES) this.#finish()
+    if (writer.length >= journalSizes.block) this.#finish()
     return bytes
   }
 }

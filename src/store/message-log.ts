@@ -9,6 +9,8 @@
  * do not take a million objects to keep track of.
  */
 
+import { journalSizes } from './journal-sizes.ts'
+
 /** Stands for a message that is kept in the store alone. */
 export const SPILLED: unique symbol = Symbol('spilled')
 
@@ -38,12 +40,10 @@ export class LogSegment<M> {
 
   /** The next block begins another segment. */
   get isFull(): boolean {
-    return this.size >= SEGMENT_BYTES
+    return this.size >= journalSizes.segment
   }
 }
 
-/** A segment takes blocks until it has this size. */
-const SEGMENT_BYTES = 64 * 1024
 /** A segment with a wider range would waste memory on slots: other messages (QoS 0) use sequence numbers too. */
 const WIDEST_RANGE = 1 << 17
 

@@ -241,20 +241,24 @@ export class BrokerConnection {
       packetId: delivery.packetId,
       properties: five ? properties : undefined,
     })
-    if (written > 0 && alias !== undefined) this.#outboundAliases.set(message.topic, alias.value)
+    if (written > 0 && alias?.isKnown === false) {
+      if (alias.instead !== undefined) this.#outboundAliases.delete(alias.instead)
+      this.#outboundAliases.set(message.topic, alias.value)
+    }
     return written > 0
   }
 
-  /** Aliases are given in turn, each new topic taking the oldest. [MQTT-3.1.2-26] */
-  #aliasFor(topic: string): { readonly value: number; readonly isKnown: boolean } | undefined {
+  /** Aliases are given in turn, each new topic taking that of the oldest, if it is written. [MQTT-3.1.2-26] */
+  #aliasFor(
+    topic: string,
+  ): { readonly value: number; readonly isKnown: boolean; readonly instead?: string } | undefined {
     const maximum = this.#connect?.properties?.topicAliasMaximum ?? 0
     if (maximum === 0 || this.#broker.options.useTopicAlias?.() === false) return undefined
     const known = this.#outboundAliases.get(topic)
     if (known !== undefined) return { value: known, isKnown: true }
     if (this.#outboundAliases.size < maximum) return { value: this.#outboundAliases.size + 1, isKnown: false }
     const [oldest, value] = this.#outboundAliases.entries().next().value as [string, number]
-    this.#outboundAliases.delete(oldest)
-    return { value, isKnown: false }
+    return { value, isKnown: false, instead: oldest }
   }
 
   #write(packet: Packet): number {

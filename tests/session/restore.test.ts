@@ -61,6 +61,29 @@ describe.each([4, 5] as const)('a session of an earlier process, MQTT level %i',
   })
 })
 
+// CONNACK of MQTT 3.1 does not say whether there is a session.
+test.each([
+  [0xffff_ffff, ['publish 3 dup', 'publish 7 dup']],
+  [0, ['publish 1']],
+] as const)('MQTT 3.1: what was sent in a session of expiry %i', (sessionExpiryInterval, sent) => {
+  const peer = new Peer(3)
+  peer.session.restore(
+    {
+      session: { clientId: 'c1', protocolVersion: 3, sessionExpiryInterval, at: 0, connected: true },
+      lastSequence: 2,
+      publications: [stored(1, 1, 3), stored(2, 2, 7)],
+      released: [],
+      received: [],
+    },
+    peer.now,
+  )
+  peer.begin({ cleanStart: false })
+  peer.sent()
+  peer.says({ type: 'connack', sessionPresent: false, reasonCode: 0 })
+  expect(peer.sentTypes()).toEqual(sent)
+  expect(peer.sink.all('settled')).toHaveLength(sessionExpiryInterval === 0 ? 1 : 0)
+})
+
 test('an expired session is not asked for', () => {
   const peer = new Peer(5)
   peer.now = 10_000_000

@@ -12,6 +12,7 @@ import { WireAuditor } from '../support/wire-auditor.ts'
 import { CountingClock } from './counting-clock.ts'
 import { Ledger, numberOf, type OutboundEntry, payloadOf } from './ledger.ts'
 import { LinkTransport } from './link-transport.ts'
+import './loaded-parts.ts'
 import { CLIENT_ID, drawScenario, type Scenario } from './scenario.ts'
 import { SimulatedBroker } from './simulated-broker.ts'
 import { SimulationFailure } from './simulation-failure.ts'
@@ -537,14 +538,3 @@ const CERTAIN: ReadonlySet<string> = new Set([
   'ERR_MQTT_MESSAGE_EXPIRED',
   'ERR_MQTT_QUEUE_FULL',
 ])
-
-// What a client loads with its first handler and its first store takes time: a seed must not depend on which run was the first.
-const first = new Client({
-  clientId: CLIENT_ID,
-  transport: () => Promise.reject(new Error('nobody listens')),
-  reconnect: false,
-  store: memoryStore(),
-})
-await first.handle('in/#', () => {}).close()
-await first.connect().catch(() => {})
-await first.close()

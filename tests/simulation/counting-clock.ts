@@ -5,6 +5,7 @@ import type { VirtualClock } from '../support/virtual-clock.ts'
 export class CountingClock implements Clock {
   readonly #clock: VirtualClock
   readonly #live: Set<Timer> = new Set()
+  #isStopped = false
 
   constructor(clock: VirtualClock) {
     this.#clock = clock
@@ -15,6 +16,12 @@ export class CountingClock implements Clock {
     return this.#live.size
   }
 
+  /** The process has died: nothing that it has asked for happens. */
+  stop(): void {
+    this.#isStopped = true
+    for (const timer of [...this.#live]) timer.cancel()
+  }
+
   now(): number {
     return this.#clock.now()
   }
@@ -22,7 +29,7 @@ export class CountingClock implements Clock {
   setTimer(callback: () => void, delayMs: number): Timer {
     const inner = this.#clock.setTimer(() => {
       this.#live.delete(timer)
-      callback()
+      if (!this.#isStopped) callback()
     }, delayMs)
     const timer: Timer = {
       cancel: () => {
@@ -35,11 +42,15 @@ export class CountingClock implements Clock {
   }
 
   soon(callback: () => void): void {
-    this.#clock.soon(callback)
+    this.#clock.soon(() => {
+      if (!this.#isStopped) callback()
+    })
   }
 
   later(callback: () => void): void {
-    this.#clock.later(callback)
+    this.#clock.later(() => {
+      if (!this.#isStopped) callback()
+    })
   }
 
   random(): number {

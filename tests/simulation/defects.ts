@@ -23,7 +23,7 @@ export interface Defect {
 }
 
 /** Replaces a method; `original` calls the one that was there. */
-function replace<T extends object, K extends keyof T>(
+export function replace<T extends object, K extends keyof T>(
   target: T,
   name: K,
   make: (original: T[K]) => T[K],

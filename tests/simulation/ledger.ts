@@ -16,6 +16,12 @@ export interface OutboundEntry {
   /** Its caller has stopped waiting, and the delivery may go on. */
   goesOn: boolean
   isAbandoned: boolean
+  /** The client has said that it is stored. */
+  isStored: boolean
+  /** The process that published it is gone, and another one is to deliver it. */
+  isOrphan: boolean
+  /** It has ended, and its process died before that was on record: it may come all the same, or again. */
+  isDoubtful: boolean
   /** Times that the server lost the session while it was open. */
   losses: number
   /** Of these the client could not know. */
@@ -86,6 +92,9 @@ export class Ledger {
       isCancelled: false,
       goesOn: false,
       isAbandoned: false,
+      isStored: false,
+      isOrphan: false,
+      isDoubtful: false,
       losses: 0,
       unseenLosses: 0,
     }
@@ -95,12 +104,12 @@ export class Ledger {
   }
 
   sessionLost(): void {
-    for (const entry of this.outbound) if (entry.settled === 0 || entry.goesOn) entry.losses++
+    for (const entry of this.outbound) if (isOpen(entry)) entry.losses++
   }
 
   /** The session was lost, and nothing on the wire told the client. */
   sessionLostUnseen(): void {
-    for (const entry of this.outbound) if (entry.settled === 0 || entry.goesOn) entry.unseenLosses++
+    for (const entry of this.outbound) if (isOpen(entry)) entry.unseenLosses++
     this.#lastDelivered.clear()
   }
 
@@ -123,10 +132,16 @@ export class Ledger {
     this.#unsettled--
   }
 
-  /** The process died before it: QoS 0 is not stored. */
+  /** The process died before it, and it was not stored: it may be lost. */
   abandoned(entry: OutboundEntry): void {
     entry.isAbandoned = true
-    this.#unsettled--
+    if (entry.settled === 0) this.#unsettled--
+  }
+
+  /** The process has ended before it, and it is stored: the next one delivers it. */
+  orphaned(entry: OutboundEntry): void {
+    entry.isOrphan = true
+    if (entry.settled === 0) this.#unsettled--
   }
 
   /** A new process has these publications from its store: none may be missing. */
@@ -228,13 +243,14 @@ export class Ledger {
   /** @param lives - whether the broker's session that this delivery was queued for is still there */
   finish(lives: (delivery: Delivery) => boolean): void {
     for (const entry of this.outbound) {
-      if (entry.isAbandoned) continue
+      if (entry.isAbandoned || entry.isOrphan) continue
       if (entry.settled !== 1)
         this.#report('settled once', `${describe(entry)} was settled ${entry.settled} times`)
       const { outcome } = entry
       if (
         entry.accepted > 0 &&
         entry.losses === 0 &&
+        !entry.isDoubtful &&
         outcome instanceof MqttError &&
         !(outcome instanceof SessionLostError)
       ) {
@@ -272,6 +288,11 @@ export function numberOf(payload: Uint8Array): number {
   return number
 }
 
-function describe(entry: OutboundEntry): string {
+/** It may still come to the broker. */
+function isOpen({ settled, goesOn, isOrphan, isAbandoned, isDoubtful }: OutboundEntry): boolean {
+  return settled === 0 || goesOn || isOrphan || isAbandoned || isDoubtful
+}
+
+export function describe(entry: OutboundEntry): string {
   return `publication ${entry.number} to ${entry.topic} (QoS ${entry.qos})`
 }

@@ -9,6 +9,7 @@ export class LinkTransport implements Transport {
   readonly #end: LinkEnd
   readonly #clock: VirtualClock
   readonly #auditor: WireAuditor
+  readonly #connection: number
   #isClosed = false
 
   constructor(link: FaultyLink, context: OpenContext, clock: VirtualClock, auditor: WireAuditor) {
@@ -16,12 +17,14 @@ export class LinkTransport implements Transport {
     this.#clock = clock
     this.#auditor = auditor
     auditor.connectionOpened()
+    this.#connection = auditor.connection
     const { handler } = context
     this.#end.listener = {
       onBytes: (chunk) => {
         if (this.#isClosed) return
-        auditor.received(chunk, clock.now())
+        if (this.#isLatest) auditor.received(chunk, clock.now())
         handler.onBytes(chunk)
+        auditor.handled()
         if (this.bufferedBytes === 0) handler.onDrain()
       },
       onClose: (cause) => {
@@ -39,8 +42,13 @@ export class LinkTransport implements Transport {
 
   write(chunks: readonly Uint8Array[]): void {
     if (this.#isClosed || !this.#end.isOpen) return
-    this.#auditor.sent(chunks, this.#clock.now())
+    if (this.#isLatest) this.#auditor.sent(chunks, this.#clock.now())
     this.#end.send(chunks)
+  }
+
+  /** What was held back for the store may still be written to a connection that the server has ended. */
+  get #isLatest(): boolean {
+    return this.#auditor.connection === this.#connection
   }
 
   pause(): void {

@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util'
-import { runClientSeed, runSeed, SeedFailure } from './run-seed.ts'
+import { runClientSeed, runEveryOperation, runSeed, runStoreSeed, SeedFailure } from './run-seed.ts'
+import type { LabResult } from './session-lab.ts'
 
 /**
  * npm run simulate -- --seeds 100000          as many seeds, from 1 (or --from N), with progress and rate
  * npm run simulate -- --seed 4711             one seed; a failure prints its trace
  * npm run simulate -- --seconds 600           until the time is over
  * ... --client                                the whole client instead of the bare session
+ * ... --store                               a client with a store, whose processes die and whose store fails
+ * ... --store --everyOperation                each seed once for every operation of its store, at which the process dies
+ * ... --store --diesAt 17                     at that one alone
  * ... --keepGoing                             past the first failure, one line for each
  */
 const { values } = parseArgs({
@@ -15,6 +19,9 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seconds: { type: 'string' },
     client: { type: 'boolean', default: false },
+    store: { type: 'boolean', default: false },
+    everyOperation: { type: 'boolean', default: false },
+    diesAt: { type: 'string' },
     keepGoing: { type: 'boolean', default: false },
   },
 })
@@ -38,7 +45,7 @@ const failures = new Map<string, number[]>()
 for (; done < count && Date.now() < deadline; done++) {
   const seed = first + done
   try {
-    const result = values.client ? await runClientSeed(seed) : runSeed(seed)
+    const result = await run(seed)
     steps += result.steps
     packets += result.packets
   } catch (error) {
@@ -65,6 +72,13 @@ console.log(
   `${done} seeds, ${steps} steps, ${packets} packets, ${failures.size === 0 ? 'no rule broken' : 'RULES BROKEN'}`,
 )
 process.exitCode = failures.size === 0 ? 0 : 1
+
+async function run(seed: number): Promise<LabResult> {
+  if (values.client) return runClientSeed(seed)
+  if (!values.store) return runSeed(seed)
+  if (values.everyOperation) return runEveryOperation(seed)
+  return runStoreSeed(seed, values.diesAt === undefined ? undefined : { diesAt: Number(values.diesAt) })
+}
 
 function progress(): void {
   const seconds = (Date.now() - started) / 1000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runClientSeed, runSeed } from './run-seed.ts'
+import { runClientSeed, runEveryOperation, runSeed, runStoreSeed } from './run-seed.ts'
 
 /** Seeds that found something once; each line says what. */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
@@ -14,6 +14,8 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
 const SEEDS = 3000
 const CLIENT_SEEDS = 600
 const CLIENT_PART = 200
+const STORE_SEEDS = 600
+const STORE_PART = 200
 /** So that a run shows where it is, and the time limit is one of a part. */
 const PART = 500
 
@@ -42,6 +44,30 @@ test.each(Array.from({ length: CLIENT_SEEDS / CLIENT_PART }, (_, part) => part *
   },
 )
 
+test.each(Array.from({ length: STORE_SEEDS / STORE_PART }, (_, part) => part * STORE_PART + 1))(
+  'nor by clients that die and go on with their store, from %i on',
+  { timeout: 120_000 },
+  async (first) => {
+    let packets = 0
+    let lives = 0
+    for (let seed = first; seed < first + STORE_PART; seed++) {
+      const result = await runStoreSeed(seed)
+      packets += result.packets
+      lives += result.lives
+    }
+    expect(packets).toBeGreaterThan(STORE_PART * 50)
+    expect(lives).toBeGreaterThan(STORE_PART * 2)
+  },
+)
+
+test.each([1, 2, 3])(
+  'nor by a process that dies at any operation of its store there is, with seed %i',
+  { timeout: 120_000 },
+  async (seed) => {
+    expect((await runEveryOperation(seed)).operations).toBeGreaterThan(20)
+  },
+)
+
 test('client seed 611: a copy for a filter that was left, and is wanted again by somebody else, does not hold up what follows', async () => {
   await runClientSeed(611)
 })
@@ -56,5 +82,6 @@ test('client seed 6331: a loop that is left after its queue overflowed does not 
 
 test('the same seed is the same simulation', async () => {
   expect(await runClientSeed(7)).toEqual(await runClientSeed(7))
+  expect(await runStoreSeed(7)).toEqual(await runStoreSeed(7))
   expect(runSeed(7)).toEqual(runSeed(7))
 })

@@ -6,9 +6,17 @@ import { ProtocolError } from '../../src/errors.ts'
 /** One QoS 1 or 2 message of the client, from its first PUBLISH to its last answer. */
 interface Exchange {
   readonly packetId: number
+  /** The order of the first PUBLISHes. */
+  readonly order: number
   readonly content: string
   readonly qos: number
   isReleased: boolean
+  /** The order of the first PUBRECs. */
+  releaseOrder: number
+  /** PUBREL has been written, so that the client knows for good that this is released. */
+  isReleaseWritten: boolean
+  /** How far it had come, the process that has died knew, and the next one may not: see `processDied`. */
+  isDoubtful: boolean
   /** The connection on which its PUBLISH was written last. */
   connection: number
 }
@@ -26,6 +34,8 @@ export class WireAuditor {
   packets = 0
   /** Called with each packet, for traces. */
   onPacket: ((direction: '>' | '<', packet: DecodedPacket) => void) | undefined = undefined
+  /** How many exchanges have ended with bytes that the client has dealt with. */
+  handledEnds = 0
   readonly #report: Report
   /** On 3.x, which has no Receive Maximum, the window that the client was given. */
   readonly #window: number
@@ -36,6 +46,13 @@ export class WireAuditor {
   readonly #exchanges: Map<number, Exchange> = new Map()
   /** In the order of the PUBRECs. */
   #released: Exchange[] = []
+  /** Those that have ended or were lost with their session, from number `#recorded` on. */
+  #ended: Exchange[] = []
+  #recorded = 0
+  /** Of what happens to exchanges. */
+  #order = 0
+  /** The session of the connection before this one has outlived it. */
+  #wasKept = false
 
   // Of the connection.
   #number = 0
@@ -66,7 +83,38 @@ export class WireAuditor {
 
   /** Exchanges that the client has begun and the wire has not finished. */
   get unfinished(): number {
-    return this.#exchanges.size + this.#requests.size
+    let count = this.#requests.size
+    for (const exchange of this.#exchanges.values()) if (!exchange.isDoubtful) count++
+    return count
+  }
+
+  /** The client has returned from what `received` announced. */
+  handled(): void {
+    this.handledEnds = this.#recorded + this.#ended.length
+  }
+
+  /** So many ends are in the store of the client. */
+  recorded(ends: number): void {
+    this.#ended.splice(0, Math.max(0, ends - this.#recorded))
+    this.#recorded = Math.max(this.#recorded, ends)
+  }
+
+  /**
+   * The client's process has died, and the next one goes on from its store. What it has received last may not be in there,
+   * and nothing that depends on it has left: an exchange that has ended may be taken up again, and a PUBREC that was not
+   * answered may not be known.
+   */
+  processDied(): void {
+    for (const exchange of this.#exchanges.values()) {
+      if (exchange.isReleased && !exchange.isReleaseWritten) exchange.isDoubtful = true
+    }
+    for (const exchange of this.#ended) {
+      if (this.#exchanges.has(exchange.packetId)) continue
+      exchange.isDoubtful = true
+      this.#exchanges.set(exchange.packetId, exchange)
+    }
+    this.recorded(this.#recorded + this.#ended.length)
+    this.#released = this.#released.filter((exchange) => !exchange.isDoubtful)
   }
 
   /** PUBLISHes of this connection that count against the server's Receive Maximum. */
@@ -82,6 +130,11 @@ export class WireAuditor {
   /** What has been asked for again after CONNACK and has not come yet. */
   get notResent(): number {
     return this.#resends.length
+  }
+
+  /** The connection that is read, by its number. */
+  get connection(): number {
+    return this.#number
   }
 
   connectionOpened(): void {
@@ -178,11 +231,14 @@ export class WireAuditor {
         this.#answers(this.#pubcomps, packet, 'MQTT-4.3.3-11')
         break
       case 'pubrel':
-        this.#answers(this.#pubrels, packet, 'MQTT-4.6.0-4')
+        if (!this.#isTakenUp(packet)) this.#answers(this.#pubrels, packet, 'MQTT-4.6.0-4')
         break
       case 'subscribe':
       case 'unsubscribe':
-        if (this.#requests.has(packet.packetId) || this.#exchanges.has(packet.packetId)) {
+        if (
+          this.#requests.has(packet.packetId) ||
+          this.#exchanges.get(packet.packetId)?.isDoubtful === false
+        ) {
           this.#report('MQTT-2.2.1-3', `${packet.type} ${packet.packetId}: the identifier is in use`)
         }
         this.#requests.set(packet.packetId, packet.type === 'subscribe' ? 'suback' : 'unsuback')
@@ -208,6 +264,19 @@ export class WireAuditor {
     this.#report(statement, `${type} ${packetId} before that of ${owed[0]}, which was owed earlier`)
   }
 
+  /** PUBREL: true when a new process goes on with what is doubtful. */
+  #isTakenUp({ packetId }: AckPacket): boolean {
+    const exchange = this.#exchanges.get(packetId)
+    if (exchange === undefined) return false
+    exchange.isReleaseWritten = true
+    if (!exchange.isDoubtful) return false
+    exchange.isDoubtful = false
+    if (!exchange.isReleased) this.#report('MQTT-4.3.3-4', `PUBREL ${packetId} without a PUBREC`)
+    this.#released.push(exchange)
+    this.#released.sort((a, b) => a.releaseOrder - b.releaseOrder)
+    return true
+  }
+
   #onPublishSent(packet: PublishPacket): void {
     const { packetId, qos } = packet
     const granted = this.#connack?.properties ?? {}
@@ -218,7 +287,7 @@ export class WireAuditor {
       this.#report('MQTT-3.2.2-14', `${name} is retained`)
     if (qos === 0) return
     const content = `${topic} ${Buffer.from(packet.payload.subarray(0, 64)).toString('latin1')} ${packet.payload.length}`
-    const known = this.#exchanges.get(packetId)
+    const known = this.#known(packet, content)
     if (this.#requests.has(packetId))
       this.#report('MQTT-2.2.1-3', `${name}: the identifier is that of a request`)
     if (known === undefined) this.#isNew(packet, name)
@@ -229,8 +298,30 @@ export class WireAuditor {
     }
     this.#counted.add(packetId)
     if (known !== undefined) return
-    const exchange = { packetId, content, qos, isReleased: false, connection: this.#number }
-    this.#exchanges.set(packetId, exchange)
+    this.#exchanges.set(packetId, {
+      packetId,
+      order: this.#order++,
+      content,
+      qos,
+      isReleased: false,
+      releaseOrder: 0,
+      isReleaseWritten: false,
+      isDoubtful: false,
+      connection: this.#number,
+    })
+  }
+
+  /** The exchange under the packet's identifier. A doubtful one is over, unless it is just this that is sent again. */
+  #known(packet: PublishPacket, content: string): Exchange | undefined {
+    const known = this.#exchanges.get(packet.packetId)
+    if (known?.isDoubtful !== true) return known
+    if (packet.dup && known.content === content && known.qos === packet.qos) {
+      known.isDoubtful = false
+      known.isReleased = known.isReleaseWritten
+      return known
+    }
+    this.#exchanges.delete(packet.packetId)
+    return undefined
   }
 
   #isNew(packet: PublishPacket, name: string): void {
@@ -307,13 +398,18 @@ export class WireAuditor {
     this.#connack = packet
     const limit = packet.properties?.maximumPacketSize
     if (limit !== undefined) this.#out.maximumPacketSize = limit
-    // CONNACK of MQTT 3.1 does not tell; with Clean Session 0 both sides go on.
-    const isUntold = this.#connect?.protocolVersion === 3 && !this.#connect.cleanStart
+    // CONNACK of MQTT 3.1 does not tell; with Clean Session 0, before and now, both sides go on.
+    const isKept = this.#connect?.cleanStart === false
+    const isUntold = this.#connect?.protocolVersion === 3 && isKept && this.#wasKept
+    this.#wasKept = isKept
     if (packet.sessionPresent || isUntold) {
-      this.#resends = [...this.#exchanges.values()].filter((exchange) => !exchange.isReleased)
+      this.#resends = [...this.#exchanges.values()]
+        .filter((exchange) => !exchange.isReleased && !exchange.isDoubtful)
+        .sort((a, b) => a.order - b.order)
       this.#pubrels = this.#released.map((exchange) => exchange.packetId)
       this.#maySendUnseen = true
     } else {
+      this.#ended.push(...this.#exchanges.values())
       this.#exchanges.clear()
       this.#released = []
     }
@@ -328,6 +424,7 @@ export class WireAuditor {
     this.#pubrels.push(packetId)
     if (exchange === undefined || exchange.isReleased) return
     exchange.isReleased = true
+    exchange.releaseOrder = this.#order++
     this.#released.push(exchange)
   }
 
@@ -336,6 +433,7 @@ export class WireAuditor {
     this.#counted.delete(packetId)
     if (exchange === undefined) return
     this.#exchanges.delete(packetId)
+    this.#ended.push(exchange)
     this.#released = this.#released.filter((other) => other !== exchange)
     this.#resends = this.#resends.filter((other) => other !== exchange)
   }
