@@ -1,6 +1,8 @@
 import { checkTopicName } from '../codec/check-topic.ts'
 import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
+import { DISCONNECT } from '../codec/packet-type.ts'
 import { checkPublish } from '../codec/publish.ts'
+import { isReasonCode } from '../codec/reason-code.ts'
 import {
   ClosedError,
   MqttError,
@@ -10,6 +12,7 @@ import {
   wrongOption,
 } from '../errors.ts'
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
+import { checkSessionExpiry } from '../session/handshake.ts'
 import type { Limits } from '../session/limits.ts'
 import { MessageExpiry } from '../session/outbound-message.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -18,6 +21,7 @@ import {
   isPublishTraced,
   packetReceiveChannel,
   packetSendChannel,
+  showAs,
   traceConnect,
   tracePublish,
 } from './diagnostics.ts'
@@ -240,7 +244,10 @@ export class Client implements AsyncDisposable {
    */
   async disconnect(options: DisconnectOptions = {}): Promise<DisconnectReport> {
     const { reasonCode = 0, reasonString, sessionExpiryInterval, timeoutMs = DISCONNECT_TIMEOUT_MS } = options
-    this.#checkDisconnect(reasonCode, sessionExpiryInterval)
+    if (!isReasonCode(DISCONNECT, reasonCode, 'client')) {
+      throw wrongOption('reasonCode', 'one that a client may send in DISCONNECT', String(reasonCode))
+    }
+    checkSessionExpiry(sessionExpiryInterval, this.#lifecycle.current.connectProperties)
     const properties = present({
       sessionExpiryInterval,
       reasonString,
@@ -485,13 +492,11 @@ export class Client implements AsyncDisposable {
   }
 
   static {
-    // What `console.log(client)` shows: no option, and so no secret.
-    Object.defineProperty(Client.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-      value(this: Client): string {
-        const server =
-          this.connection?.server ?? this.#options.servers[0]?.description ?? 'a custom transport'
-        return `Client { ${this.state}, clientId: ${JSON.stringify(this.clientId)}, server: ${server} }`
-      },
+    // No option, and so no secret.
+    showAs(Client.prototype, (client) => {
+      const { connection, state, clientId } = client
+      const server = connection?.server ?? client.#options.servers[0]?.description ?? 'a custom transport'
+      return `Client { ${state}, clientId: ${JSON.stringify(clientId)}, server: ${server} }`
     })
   }
 
@@ -865,24 +870,6 @@ export class Client implements AsyncDisposable {
 
   #notConnected(what: string): MqttError {
     return new MqttError(`Cannot ${what}: the client is ${this.state}`, { code: 'ERR_MQTT_NOT_CONNECTED' })
-  }
-
-  #checkDisconnect(reasonCode: number, sessionExpiryInterval: number | undefined): void {
-    if (reasonCode !== 0 && reasonCode !== 4 && !(reasonCode >= 0x80 && reasonCode <= 0xff)) {
-      throw wrongOption(
-        'reasonCode',
-        'one that a client may send in DISCONNECT: 0x00, 0x04, or 0x80 and up',
-        String(reasonCode),
-      )
-    }
-    const given = this.#lifecycle.current.connectProperties.sessionExpiryInterval ?? 0
-    if (sessionExpiryInterval !== undefined && sessionExpiryInterval > 0 && given === 0) {
-      throw wrongOption(
-        'sessionExpiryInterval',
-        '0, as at connect: it cannot be raised at disconnect; set it in the client options',
-        String(sessionExpiryInterval),
-      )
-    }
   }
 
   // ------------------------------------------------------------------------------------------------ the queue's limits

@@ -22,3 +22,5 @@ export function isPublishTraced(): boolean {
 }
 
 export function tracePublish(_acked: Promise<unknown>, _context: object): void {}
+
+export function showAs<T extends object>(_prototype: T, _describe: (object: T) => string): void {}

@@ -66,3 +66,12 @@ export function tracePublish(acked: Promise<unknown>, context: object): void {
   // The outcome belongs to whoever reads `acked`; this is only a spectator.
   publishChannel?.tracePromise(() => acked, context).catch(() => {})
 }
+
+/** What Node's `console.log` shows of the objects that have this prototype. */
+export function showAs<T extends object>(prototype: T, describe: (object: T) => string): void {
+  Object.defineProperty(prototype, Symbol.for('nodejs.util.inspect.custom'), {
+    value(this: T): string {
+      return describe(this)
+    },
+  })
+}

@@ -1,4 +1,5 @@
-import type { AuthPacket, ConnackPacket, ConnectPacket } from '../codec/packet.ts'
+import type { AuthPacket, ConnackPacket, ConnectPacket, ConnectProperties } from '../codec/packet.ts'
+import { wrongOption } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import { violation } from './violation.ts'
 
@@ -72,6 +73,21 @@ export function checkProblemInformation(
   if (properties.reasonString === undefined && properties.userProperties === undefined) return
   const what = `${packet.type.toUpperCase()} with problem information although CONNECT declined it`
   throw violation(packet.type, what, 'MQTT-3.1.2-29')
+}
+
+/**
+ * The Session Expiry Interval of a DISCONNECT, with the properties of its CONNECT. [MQTT 5.0 §3.14.2.2.2]
+ *
+ * @throws OptionsError when it would raise one that was 0
+ */
+export function checkSessionExpiry(
+  wanted: number | undefined,
+  { sessionExpiryInterval = 0 }: ConnectProperties = {},
+): void {
+  if (wanted !== undefined && wanted > 0 && sessionExpiryInterval === 0) {
+    const expected = '0, as at connect: it cannot be raised at disconnect; set it in the client options'
+    throw wrongOption('sessionExpiryInterval', expected, String(wanted))
+  }
 }
 
 /** What a trace may see of CONNECT. */

@@ -23,7 +23,13 @@ import type {
   UnsubscribeCommand,
 } from './command.ts'
 import { Connection } from './connection.ts'
-import { checkAuth, checkConnack, checkProblemInformation, withoutSecrets } from './handshake.ts'
+import {
+  checkAuth,
+  checkConnack,
+  checkProblemInformation,
+  checkSessionExpiry,
+  withoutSecrets,
+} from './handshake.ts'
 import { Arrival, InboundFlow, Release } from './inbound-flow.ts'
 import { AckState, type InboundMessage } from './inbound-message.ts'
 import type { Journal, RestoredSession } from './journal.ts'
@@ -237,16 +243,7 @@ export class Session {
     if (connection === undefined) return
     const five = connection.connect.protocolVersion === 5
     const expiry = five ? request.properties?.sessionExpiryInterval : undefined
-    if (
-      expiry !== undefined &&
-      expiry > 0 &&
-      (connection.connect.properties?.sessionExpiryInterval ?? 0) === 0
-    ) {
-      throw new OptionsError(
-        'sessionExpiryInterval cannot be raised at disconnect when it was 0 at connect; set it in the client options',
-        { path: 'sessionExpiryInterval', expected: '0', received: String(expiry) },
-      )
-    }
+    checkSessionExpiry(expiry, connection.connect.properties)
     this.#writeDisconnect(connection, { type: 'disconnect', ...request })
     if (expiry !== undefined) this.#mayResume = expiry > 0
     this.#goOffline(expiry)
