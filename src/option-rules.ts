@@ -26,6 +26,16 @@ export const flag: Rule = ['true or false', (value) => typeof value === 'boolean
 export const callback: Rule = ['a function', isFunction]
 export const url: Rule = ['a URL', (value) => isText(value) || value instanceof URL]
 
+const isCount = (value: unknown): boolean => typeof value === 'number' && value >= 0
+export const durationMs: Rule = ['milliseconds, 0 or more', isCount]
+export const count: Rule = ['a number, 0 or more', isCount]
+
+/** Infinity is one: no limit. */
+export const positiveInteger: Rule = [
+  'a positive integer',
+  (value) => Number(value) >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
+]
+
 export function integer(from: number, to: number): Rule {
   return [
     `an integer from ${from} to ${to}`,
@@ -54,6 +64,18 @@ export function checkOption([expected, fits, inside]: Rule, value: unknown, path
     if (rule === undefined)
       throw wrongOption(at, knownOptions(key, Object.keys(inside)), undefined, 'unknown option; ')
     if (item !== undefined) checkOption(rule, item, at)
+  }
+}
+
+/**
+ * Checks those options that the rules know, whatever else is there.
+ *
+ * @throws OptionsError as `checkOption` does
+ */
+export function checkSome(rules: Rules, options: object): void {
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined) checkOption(rule, value, name)
   }
 }
 

@@ -1,7 +1,9 @@
 import { checkTopicFilter } from '../codec/check-topic.ts'
 import type { QoS, SubscriptionRequest } from '../codec/packet.ts'
 import { wrongOption } from '../errors.ts'
+import { checkSome } from '../option-rules.ts'
 import { isSharedFilter } from '../topic/topic-filter.ts'
+import { consumerRules } from './consumer-options.ts'
 
 /** How a filter is subscribed to: what SUBSCRIBE says about it. */
 export interface FilterOptions {
@@ -25,14 +27,8 @@ export function toSubscriptionRequest(
   path: string,
 ): SubscriptionRequest {
   checkTopicFilter(filter, path)
+  checkSome(consumerRules, options)
   const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw wrongOption('qos', '0, 1 or 2', String(qos))
-  if (typeof noLocal !== 'boolean') throw wrongOption('noLocal', 'a boolean', String(noLocal))
-  if (typeof retainAsPublished !== 'boolean')
-    throw wrongOption('retainAsPublished', 'a boolean', String(retainAsPublished))
-  if (retainHandling !== 0 && retainHandling !== 1 && retainHandling !== 2) {
-    throw wrongOption('retainHandling', '0, 1 or 2', String(retainHandling))
-  }
   // MQTT 5.0 §3.8.3.1 [MQTT-3.8.3-4]
   if (noLocal && isSharedFilter(filter))
     throw wrongOption('noLocal', 'false for a shared subscription', String(noLocal))

@@ -1,8 +1,8 @@
-import { MqttError, wrongOption } from '../errors.ts'
+import { MqttError } from '../errors.ts'
 import type { HandlingWorker } from './handling-worker.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage } from './message.ts'
-import { type RetryOptions, resolveRetry } from './retry.ts'
+import type { RetryOptions } from './retry.ts'
 import type { FilterOutcome, Subscription, SubscriptionOptions } from './subscription.ts'
 
 export interface HandlerContext {
@@ -166,23 +166,5 @@ export class Handling<M extends AnyMessage = AnyMessage> implements AsyncDisposa
   async #with(act: (worker: HandlingWorker<M>) => void | Promise<void>): Promise<void> {
     if (this.#worker !== undefined) return act(this.#worker)
     await this.#loading.then(act, () => this.#done)
-  }
-}
-
-/** @throws OptionsError */
-export function checkHandleOptions(options: HandleOptions<never>): void {
-  const { concurrency = 1, ordered = 'none', share, onError, retry } = options
-  resolveRetry(retry)
-  if (!(concurrency >= 1) || (!Number.isInteger(concurrency) && concurrency !== Number.POSITIVE_INFINITY)) {
-    throw wrongOption('concurrency', 'a positive integer', String(concurrency))
-  }
-  if (ordered !== 'none' && ordered !== 'topic' && ordered !== 'all') {
-    throw wrongOption('ordered', '"none", "topic" or "all"', String(ordered))
-  }
-  if (share !== undefined && (share === '' || /[/+#]/.test(share))) {
-    throw wrongOption('share', 'a name without "/", "+" and "#" [MQTT-4.8.2-2]', String(share))
-  }
-  if (onError !== undefined && typeof onError !== 'function' && !['nack', 'ack', 'leave'].includes(onError)) {
-    throw wrongOption('onError', '"nack", "ack", "leave" or a function', String(onError))
   }
 }

@@ -1,12 +1,14 @@
 import { checkTopicFilter } from '../codec/check-topic.ts'
 import type { SubscriptionRequest, UserProperties } from '../codec/packet.ts'
 import { ClosedError, MqttError } from '../errors.ts'
+import { checkSome } from '../option-rules.ts'
 import type { FilterResult } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
 import { matchesFilter } from '../topic/match.ts'
 import { isSharedFilter } from '../topic/topic-filter.ts'
+import { consumerRules } from './consumer-options.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
-import { checkHandleOptions, type HandleOptions, Handling, type MessageHandler } from './handling.ts'
+import { type HandleOptions, Handling, type MessageHandler } from './handling.ts'
 import { HeldMessages } from './held-messages.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage, Message, MessageOwner } from './message.ts'
@@ -195,7 +197,7 @@ export class MessageRouter implements SubscriptionHome {
     handler: MessageHandler<M>,
     options: HandleOptions<M> = {},
   ): Handling<M> {
-    checkHandleOptions(options)
+    checkSome(consumerRules, options)
     const shared = options.share === undefined ? source : shareSource(source, options.share)
     const { qos = 1, noLocal, retainAsPublished, retainHandling } = options
     const { highWaterMark, overflow, schema, onInvalid, signal } = options

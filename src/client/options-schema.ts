@@ -1,6 +1,8 @@
 import {
   callback,
   checkOption,
+  count,
+  durationMs,
   flag,
   integer,
   isBytes,
@@ -19,9 +21,6 @@ const payload: Rule = [
   'a string, Uint8Array or ArrayBuffer',
   (value) => isText(value) || isBytes(value) || value instanceof ArrayBuffer,
 ]
-const isCount = (value: unknown): boolean => typeof value === 'number' && value >= 0
-const durationMs: Rule = ['milliseconds, 0 or more', isCount]
-const count: Rule = ['a number, 0 or more', isCount]
 const userProperties: Rule = ['a record of strings, or a list of pairs [name, value]', isObject]
 const word = integer(0, 0xffff)
 const positiveWord = integer(1, 0xffff)

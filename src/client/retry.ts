@@ -1,5 +1,3 @@
-import { wrongOption } from '../errors.ts'
-
 /** How a message whose handler has failed is tried again, in this process. */
 export interface RetryOptions {
   /** Further attempts after the first. @default 0 */
@@ -14,17 +12,10 @@ export interface RetryOptions {
 
 export type ResolvedRetry = { readonly [Key in keyof RetryOptions]-?: NonNullable<RetryOptions[Key]> }
 
-/** @throws OptionsError */
+/** `retry` was checked. */
 export function resolveRetry(retry: number | RetryOptions | undefined): ResolvedRetry {
   const given = typeof retry === 'number' ? { attempts: retry } : (retry ?? {})
   const { attempts = 0, minDelayMs = 100, maxDelayMs = 30_000, jitter = 'full' } = given
-  if (!(attempts >= 0)) throw wrongOption('retry.attempts', 'a number of 0 and up', String(attempts))
-  if (!(minDelayMs >= 0))
-    throw wrongOption('retry.minDelayMs', 'milliseconds of 0 and up', String(minDelayMs))
-  if (!(maxDelayMs >= minDelayMs))
-    throw wrongOption('retry.maxDelayMs', 'at least minDelayMs', String(maxDelayMs))
-  if (jitter !== 'full' && jitter !== 'none')
-    throw wrongOption('retry.jitter', '"full" or "none"', String(jitter))
   return { attempts, minDelayMs, maxDelayMs, jitter }
 }
 

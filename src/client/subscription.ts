@@ -1,5 +1,6 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
 import { ClosedError, type MqttError, QueueFullError, wrongOption } from '../errors.ts'
+import { checkOption, positiveInteger } from '../option-rules.ts'
 import { AckState } from '../session/inbound-message.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
 import type { ClientHost } from './host.ts'
@@ -152,13 +153,13 @@ export class Subscription<M extends AnyMessage = Message>
       toSubscriptionRequest(filter, options, filters.length === 1 ? 'filter' : `filters[${index}]`),
     )
     this.parse = source.parse === undefined ? undefined : (topic) => source.parse?.(topic)
-    this.autoAck = oneOf('ack', options.ack, ['auto', 'manual', 'receipt']) === 'auto'
-    this.#receipt = options.ack === 'receipt'
-    const mark = options.highWaterMark
-    const marks = typeof mark === 'number' ? { messages: mark } : (mark ?? {})
-    this.#maxMessages = positive('highWaterMark.messages', marks.messages, DEFAULT_MESSAGES)
-    this.#maxBytes = positive('highWaterMark.bytes', marks.bytes, DEFAULT_BYTES)
-    this.#overflow = oneOf('overflow', options.overflow, ['drop-oldest', 'drop-newest', 'error'])
+    const { ack = 'auto', highWaterMark = {}, overflow = 'drop-oldest' } = options
+    this.autoAck = ack === 'auto'
+    this.#receipt = ack === 'receipt'
+    const marks = typeof highWaterMark === 'number' ? { messages: highWaterMark } : highWaterMark
+    this.#maxMessages = marks.messages ?? DEFAULT_MESSAGES
+    this.#maxBytes = marks.bytes ?? DEFAULT_BYTES
+    this.#overflow = overflow
     this.#check = checkOf(source, options)
     this.#unsettled = new Set(distinct)
     this.#signal = options.signal
@@ -212,7 +213,7 @@ export class Subscription<M extends AnyMessage = Message>
    * @throws OptionsError unless `count` is a positive integer
    */
   async take(count: number, options: TakeOptions = {}): Promise<M[]> {
-    positive('count', count, 1)
+    checkOption(positiveInteger, count, 'count')
     options.signal?.throwIfAborted()
     const { takeFrom } = await import('./on-demand.ts')
     return takeFrom(this, this.#home.host, count, options)
@@ -514,29 +515,9 @@ export class Subscription<M extends AnyMessage = Message>
 
 /** The schema of the options goes before the one of a typed topic. */
 function checkOf(source: MessageSource, options: SubscriptionOptions): PayloadCheck | undefined {
-  const onInvalid = oneOf('onInvalid', options.onInvalid, ['skip', 'nack', 'throw'])
-  const schema = options.schema ?? source.schema
+  const { onInvalid = 'skip', schema = source.schema } = options
   if (schema === undefined) return undefined
   return payloadCheck(schema, onInvalid, (message) =>
     source.decode === undefined ? message.json() : source.decode(message),
   )
-}
-
-function positive(path: string, value: number | undefined, otherwise: number): number {
-  if (value === undefined) return otherwise
-  if (
-    typeof value === 'number' &&
-    value >= 1 &&
-    (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)
-  ) {
-    return value
-  }
-  throw wrongOption(path, 'a positive integer', String(value))
-}
-
-function oneOf<const T extends string>(path: string, value: T | undefined, choices: readonly [T, ...T[]]): T {
-  if (value === undefined) return choices[0]
-  if (choices.includes(value)) return value
-  const expected = choices.map((choice) => `"${choice}"`).join(', ')
-  throw wrongOption(path, `one of ${expected}`, String(value))
 }
