@@ -1,5 +1,5 @@
 import { wrongOption } from '../errors.ts'
-import { connectError, onAbort } from './opening.ts'
+import { connectError, untilAborted } from './opening.ts'
 import type { OpenContext, Transport, TransportFactory } from './transport.ts'
 
 /** A connection as a pair of WHATWG streams of bytes: what WebTransport, WebSocketStream, Deno and workers give. */
@@ -20,8 +20,17 @@ export type CustomTransport = (
 export function customTransport(open: CustomTransport, description = 'custom:'): TransportFactory {
   return async (context) => {
     try {
-      context.signal.throwIfAborted()
-      const opened = await abortable(open(context), context.signal)
+      const { signal } = context
+      signal.throwIfAborted()
+      const opening = Promise.resolve(open(context))
+      // The user's code may not heed the signal: what it opens too late is closed.
+      opening.then(
+        (late) => {
+          if (signal.aborted) discard(late)
+        },
+        () => {},
+      )
+      const opened = await untilAborted(opening, signal)
       if (isStreams(opened)) {
         const { StreamTransport } = await import('./stream-transport.ts')
         return new StreamTransport(opened, description, context.handler)
@@ -37,27 +46,6 @@ export function customTransport(open: CustomTransport, description = 'custom:'):
 
 function isStreams(opened: ByteStreams | Transport | undefined): opened is ByteStreams {
   return opened !== undefined && opened !== null && 'readable' in opened && 'writable' in opened
-}
-
-/** The user's code may not heed the signal: what it opens too late is closed. */
-function abortable(
-  opening: ByteStreams | Transport | Promise<ByteStreams | Transport>,
-  signal: AbortSignal,
-): Promise<ByteStreams | Transport> {
-  return new Promise((resolve, reject) => {
-    const unlisten = onAbort(signal, () => reject(signal.reason))
-    Promise.resolve(opening).then(
-      (opened) => {
-        unlisten()
-        if (signal.aborted) discard(opened)
-        resolve(opened)
-      },
-      (error: unknown) => {
-        unlisten()
-        reject(error)
-      },
-    )
-  })
 }
 
 function discard(opened: ByteStreams | Transport): void {

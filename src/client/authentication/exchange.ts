@@ -1,5 +1,5 @@
 import { ConnectError, MqttError } from '../../errors.ts'
-import { untilAborted } from '../abort.ts'
+import { untilAborted } from '../../transport/opening.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { PromiseParts } from '../promise-parts.ts'
 import type { AuthenticationData, Authenticator } from './authenticator.ts'

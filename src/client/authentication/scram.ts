@@ -1,5 +1,5 @@
 import { MqttError, OptionsError } from '../../errors.ts'
-import { untilAborted } from '../abort.ts'
+import { untilAborted } from '../../transport/opening.ts'
 import type { AuthenticationContext, AuthenticationData, Authenticator } from './authenticator.ts'
 import { saslprep } from './saslprep.ts'
 
