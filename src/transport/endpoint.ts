@@ -1,4 +1,5 @@
-import { type OptionsError, wrongOption } from '../errors.ts'
+import { unixEndpoint } from './unix-endpoint.ts'
+import { credentials, decode, endpointError } from './url-parts.ts'
 
 /** How bytes travel: `tcp`, `tls`, WebSocket without and with TLS, a Unix domain socket. */
 export type EndpointKind = 'tcp' | 'tls' | 'ws' | 'wss' | 'unix'
@@ -47,8 +48,6 @@ const schemes: Readonly<Record<string, Scheme>> = {
   'mqtts+srv': { kind: 'tls', port: 0, name: 'mqtts+srv', srv: true },
 }
 
-const KNOWN = 'mqtt:, tcp:, mqtts:, ssl:, tls:, ws:, wss:, unix:, mqtt+unix:, mqtt+srv: or mqtts+srv:'
-
 /**
  * Reads a URL: `mqtt:` and `tcp:` (port 1883), `mqtts:`, `ssl:` and `tls:` (8883), `ws:` (80), `wss:` (443),
  * `unix:/path` and `mqtt+unix:///path`, `mqtt+srv:` and `mqtts+srv:` (DNS decides). User, password, path and query are
@@ -61,10 +60,10 @@ export function parseEndpoint(url: string | URL, path = 'url'): Endpoint {
   const text = typeof url === 'string' ? url.trim() : url instanceof URL ? url.href : undefined
   if (text === undefined) throw endpointError(path, `is a ${typeof url}`, `a ${typeof url}`)
   const name = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
-  if (name === undefined) throw endpointError(path, 'has no scheme', redactUrl(text))
+  if (name === undefined) throw endpointError(path, 'has no scheme', text)
   const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined
   // "localhost:1883" reads as a scheme of its own.
-  if (scheme === undefined) throw endpointError(path, `has the unknown scheme "${name}:"`, redactUrl(text))
+  if (scheme === undefined) throw endpointError(path, `has the unknown scheme "${name}:"`, text)
   return scheme.kind === 'unix' ? unixEndpoint(text, path) : networkEndpoint(text, scheme, path)
 }
 
@@ -104,30 +103,21 @@ export function webSocketUrl(endpoint: Endpoint): string {
   return `${endpoint.kind}://${bracketed(endpoint.host)}:${endpoint.port}${endpoint.path}${endpoint.query}`
 }
 
-/** A URL for messages: no user, no password, no query. */
-export function redactUrl(text: string): string {
-  return text
-    .replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1***@')
-    .replace(/[?#].*$/s, '')
-    .slice(0, 200)
-}
-
 function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
-  if (!/^[^:]+:\/\//.test(text)) throw endpointError(path, 'lacks "//" after its scheme', redactUrl(text))
+  if (!/^[^:]+:\/\//.test(text)) throw endpointError(path, 'lacks "//" after its scheme', text)
   let url: URL
   try {
     // WHATWG parses the schemes it knows in its own way (default ports vanish, backslashes turn): use one it does not know.
     url = new URL(text.replace(/^[^:]+:/, 'mqtt:'))
   } catch {
-    throw endpointError(path, 'is no valid URL (host and port were expected after "//")', redactUrl(text))
+    throw endpointError(path, 'is no valid URL (host and port were expected after "//")', text)
   }
   const host = unbracketed(decode(url.hostname, path, text))
-  if (host === '') throw endpointError(path, 'has no host', redactUrl(text))
-  if (/[\s/@?#\\]/.test(host)) throw endpointError(path, 'has a host that can not be one', redactUrl(text))
+  if (host === '') throw endpointError(path, 'has no host', text)
+  if (/[\s/@?#\\]/.test(host)) throw endpointError(path, 'has a host that can not be one', text)
   const port = url.port === '' ? scheme.port : Number(url.port)
-  if (scheme.srv && url.port !== '')
-    throw endpointError(path, 'has a port, but DNS is to give it', redactUrl(text))
-  if (!scheme.srv && port === 0) throw endpointError(path, 'has port 0', redactUrl(text))
+  if (scheme.srv && url.port !== '') throw endpointError(path, 'has a port, but DNS is to give it', text)
+  if (!scheme.srv && port === 0) throw endpointError(path, 'has port 0', text)
   const isWeb = scheme.kind === 'ws' || scheme.kind === 'wss'
   const webPath = url.pathname === '' ? '/' : url.pathname
   const place = scheme.srv ? host : `${bracketed(host)}:${port}${isWeb && webPath !== '/' ? webPath : ''}`
@@ -143,61 +133,10 @@ function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
   })
 }
 
-/** `unix:path`, `unix:/path`, `unix:///path`, `unix://user:password@/path`. WHATWG URLs allow no user without a host. */
-function unixEndpoint(text: string, path: string): Endpoint {
-  const parts = /^[^:]+:(?:\/\/(?:([^/@]*)@)?([^/]*)(?=\/|$))?([^?#]*)(\?[^#]*)?/.exec(text)
-  const host = parts?.[2] ?? ''
-  if (host !== '' && host !== 'localhost') {
-    throw endpointError(
-      path,
-      `names the host "${host}" (a socket's path was expected: unix:///path)`,
-      redactUrl(text),
-    )
-  }
-  const socketPath = decode(parts?.[3] ?? '', path, text)
-  if (socketPath === '' || socketPath === '/')
-    throw endpointError(path, 'has no path of a socket', redactUrl(text))
-  const [username = '', ...password] = (parts?.[1] ?? '').split(':')
-  return Object.freeze({
-    kind: 'unix',
-    host: '',
-    port: 0,
-    path: socketPath,
-    query: parts?.[4] ?? '',
-    ...credentials(username, password.join(':'), path, text),
-    srv: false,
-    description: `unix:${socketPath}`,
-  })
-}
-
-function credentials(
-  username: string,
-  password: string,
-  path: string,
-  text: string,
-): Pick<Endpoint, 'username' | 'password'> {
-  return {
-    username: username === '' ? undefined : decode(username, path, text),
-    password: password === '' ? undefined : decode(password, path, text),
-  }
-}
-
-function decode(part: string, path: string, text: string): string {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    throw endpointError(path, 'is not properly percent-encoded ("%" itself is written %25)', redactUrl(text))
-  }
-}
-
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
 function unbracketed(host: string): string {
   return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-}
-
-function endpointError(path: string, fault: string, received: string): OptionsError {
-  return wrongOption(path, `a URL with ${KNOWN}`, received, `${received} ${fault}; `)
 }

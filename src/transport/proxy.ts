@@ -2,10 +2,10 @@ import { request } from 'node:http'
 import type { Socket } from 'node:net'
 import { ConnectError, OptionsError } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
-import { redactUrl } from './endpoint.ts'
 import { onAbort } from './opening.ts'
 import type { TransportOptions } from './settings.ts'
 import { connectTcp } from './tcp.ts'
+import { redactUrl } from './url-parts.ts'
 
 const PROXY_PORTS: Readonly<Record<string, number>> = {
   'http:': 80,
