@@ -80,8 +80,8 @@ async function mergeForNode(folder: string): Promise<void> {
 /**
  * Does so for the bundlers of pages, too, which make one file of what is loaded together only if it is imported together: what
  * they split is compressed apart, and names its imports and exports once more. So the entry is in the client's file as well,
- * and no file imports another for nothing. Not minified: bundlers do that anyway, and need the annotations to leave out what a
- * page does not use.
+ * and no file imports another for nothing. White space and names stay: bundlers see to them, and need the annotations to leave out
+ * what a page does not use.
  */
 async function mergeForBrowsers(folder: string): Promise<void> {
   const { protocol, client } = chunksOf(folder)
@@ -185,13 +185,52 @@ export const browserFiles: Plugin = {
   },
 }
 
+/**
+ * Moves the named numbers of each file to a module of their own: the bundler puts the value of what is imported in the place of
+ * its name, and keeps a variable for what stands in the same file.
+ */
+const constantsApart: Plugin = {
+  name: 'constants-apart',
+  setup(build) {
+    const constant = /^(export )?(const ([A-Z][A-Z0-9_]*)(?:: number)? = [\w.]+)$/gm
+    const isNumber = (line: string): boolean =>
+      !Number.isNaN(Number(line.split(' = ')[1]?.replaceAll('_', '')))
+    build.onLoad({ filter: /\/src\/.*\.ts$/, namespace: 'file' }, ({ path }) => {
+      const code = readFileSync(path, 'utf8')
+      const contents = code.replace(
+        constant,
+        (line, isExported?: string, _declaration?: string, name = '') => {
+          if (!isNumber(line)) return line
+          const from = `{ ${name} } from 'constants-of:${path}'`
+          return `import ${from}${isExported === undefined ? '' : `; export ${from}`}`
+        },
+      )
+      return { contents, loader: 'ts' }
+    })
+    build.onResolve({ filter: /^constants-of:/ }, ({ path }) => ({ path, namespace: 'constants' }))
+    build.onLoad({ filter: /.*/, namespace: 'constants' }, ({ path }) => {
+      const code = readFileSync(path.slice('constants-of:'.length), 'utf8')
+      const declarations = [...code.matchAll(constant)].filter(([line]) => isNumber(line))
+      return {
+        contents: declarations.map(([, , declaration]) => `export ${declaration}`).join('\n'),
+        loader: 'ts',
+      }
+    })
+  },
+}
+
 /** Browsers get the entries that make sense there, with another way to connect: nothing of Node is even named. */
 const browser: Options = {
   ...shared,
   entry: { index: entry.index, codec: entry.codec, session: entry.session, store: entry.store },
   platform: 'browser',
   target: 'es2022',
-  esbuildPlugins: [browserFiles],
+  esbuildPlugins: [browserFiles, constantsApart],
+  esbuildOptions: (options) => {
+    options.sourcesContent = false
+    // Else it would leave the numbers where they are.
+    options.minifySyntax = true
+  },
   // What handlers need is CommonJS in part: bundlers would add what wraps such to what is loaded at first.
   noExternal: ['eventemitter3', 'p-queue'],
 }
