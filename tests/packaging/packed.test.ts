@@ -186,10 +186,10 @@ describe('the packed package', () => {
     [
       'client',
       "import { Client } from 'mqtt-await'; globalThis.client = new Client(location.href)",
-      47_800,
-      67_250,
+      47_600,
+      67_150,
     ],
-    ['codec', "export * from 'mqtt-await/codec'", 10_130, 10_130],
+    ['codec', "export * from 'mqtt-await/codec'", 10_300, 10_300],
   ])('a page with the %s loads no more than its budget', async (_, contents, first, everything) => {
     const { outputFiles, metafile } = await build({
       stdin: { contents, resolveDir: consumer },
