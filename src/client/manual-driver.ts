@@ -1,6 +1,6 @@
 import { giveBack } from '../codec/chunk-pool.ts'
 import type { ConnackPacket, DisconnectPacket, ProtocolVersion } from '../codec/packet.ts'
-import { MqttError, StoreError } from '../errors.ts'
+import { ConnectionLostError, MqttError, StoreError } from '../errors.ts'
 import type { Millis } from '../session/command.ts'
 import type { InboundMessage } from '../session/inbound-message.ts'
 import type { Limits } from '../session/limits.ts'
@@ -192,6 +192,12 @@ export class ManualDriver implements SessionSink {
       this.#inputLength -= chunk.length
       this.session.receive(chunk, this.now)
       if (this.#inputLength === 0) this.#resume()
+    } else if (this.session.phase === 'offline') {
+      // It has ended the connection, and what it said last has not been written.
+      this.onDisconnected(
+        new ConnectionLostError('The connection was lost', { cause: this.#end?.cause }),
+        undefined,
+      )
     } else {
       this.session.transportClosed(this.#end?.cause, this.now)
     }
