@@ -4,6 +4,7 @@ export class ConnectFlags {
 
   constructor(session_present: boolean) {
     this.session_present = session_present
+    Object.freeze(this)
   }
 }
 
@@ -13,5 +14,6 @@ export class DisconnectFlags {
 
   constructor(is_disconnect_packet_from_server: boolean) {
     this.is_disconnect_packet_from_server = is_disconnect_packet_from_server
+    Object.freeze(this)
   }
 }

@@ -124,6 +124,11 @@ export class PeerConnection {
     this.#socket.end()
   }
 
+  /** Ends with RST. */
+  reset(): void {
+    this.#socket.resetAndDestroy()
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }
