@@ -7,6 +7,14 @@ const END_STEP_MS = 1_000
 /** However slowly they do, `end()` takes no longer. */
 const END_LIMIT_MS = 15_000
 
+/** Chunks of this size and more say that there is more to read: a socket's are 64 KiB, those of TLS 16. */
+const FLOOD_CHUNK = 16_384
+/**
+ * Reading rests for a turn of the event loop after so much time under a flood. Node reads up to two megabytes in a
+ * turn, and what the application does with ten thousands of messages may take long: timers and other connections would wait.
+ */
+const READ_MS = 5
+
 interface Unwritten {
   readonly chunks: readonly Uint8Array[]
   giveBack: ((chunks: readonly Uint8Array[]) => void) | undefined
@@ -20,6 +28,9 @@ export class SocketTransport implements Transport {
   #error: Error | undefined
   #endTimer: ReturnType<typeof setInterval> | undefined
   #hasBacklog = false
+  /** When the flood that is being read began; 0 = there is none. Milliseconds of `performance.now()`. */
+  #floodSince = 0
+  #isPaused = false
   /** Writes that the socket has not called back for, in order. */
   readonly #unwritten: Unwritten[] = []
   /** Handed to each write instead of a closure per write. */
@@ -72,10 +83,12 @@ export class SocketTransport implements Transport {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#socket.resume()
   }
 
@@ -110,10 +123,22 @@ export class SocketTransport implements Transport {
     socket.once('end', () => this.end())
     const wasPaused = socket.isPaused()
     socket.on('data', (chunk: Buffer) => {
+      const isFlood = chunk.length >= FLOOD_CHUNK
+      if (!isFlood) this.#floodSince = 0
+      else if (this.#floodSince === 0) this.#floodSince = performance.now()
       // A plain Uint8Array: what users receive behaves the same on every transport.
-      handler.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+      handler.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
+      if (isFlood && performance.now() - this.#floodSince > READ_MS) this.#rest()
     })
     if (wasPaused) socket.pause()
+  }
+
+  #rest(): void {
+    this.#floodSince = 0
+    this.#socket.pause()
+    setImmediate(() => {
+      if (!this.#isPaused) this.#socket.resume()
+    })
   }
 
   #closed(): void {

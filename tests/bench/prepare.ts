@@ -21,8 +21,10 @@ async function compile(): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // The clients are loaded as they are installed; the one of this repository as it was built.
+    // The clients are loaded as they are installed, and the one of this repository as it was built: not from its sources, where the
+    // paths of the tests' configuration lead.
     packages: 'external',
+    tsconfigRaw: {},
   })
 }
 

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -92,6 +93,75 @@ test('a paused transport takes no bytes until it is resumed', async () => {
   await handler.receivedBytes(1)
   transport.destroy()
   expect(await handler.closed).toBeUndefined()
+})
+
+/** A process that floods whoever connects: one of our own could not write while we work. Gives its port. */
+async function startFlood(): Promise<{ readonly port: string; stop(): void }> {
+  const script = `require('net').createServer((socket) => {
+    const flood = () => { while (socket.write(Buffer.alloc(1 << 20))); }
+    socket.on('drain', flood).on('error', () => {})
+    flood()
+  }).listen(0, '127.0.0.1', function () { console.log(this.address().port) })`
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [port] = (await once(child.stdout, 'data')) as [Buffer]
+  return { port: String(port).trim(), stop: () => child.kill() }
+}
+
+test('a flood that takes long to work through lets the event loop turn', async () => {
+  const flood = await startFlood()
+  const handler = new RecordingHandler()
+  let inTurn = 0
+  let most = 0
+  let isTurning = true
+  let isSlow = false
+  const turn = (): void => {
+    inTurn = 0
+    if (isTurning) setImmediate(turn)
+  }
+  turn()
+  handler.onBytes = (chunk) => {
+    handler.bytes += chunk.length
+    if (!isSlow) return
+    most = Math.max(most, ++inTurn)
+    const start = performance.now()
+    while (performance.now() - start < 2);
+  }
+  const transport = await open(`mqtt://127.0.0.1:${flood.port}`, handler)
+  // Only for a fast reader the system buffers so much that it lasts for a long turn.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  isSlow = true
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  isTurning = false
+  flood.stop()
+  transport.destroy()
+  await handler.closed
+  expect(handler.bytes).toBeGreaterThan(1 << 20)
+  // Without rests it is 32.
+  expect(most).toBeLessThan(8)
+})
+
+test('a pause holds over the rests of a flood', async () => {
+  const flood = await startFlood()
+  const handler = new RecordingHandler()
+  const transport = await open(`mqtt://127.0.0.1:${flood.port}`, handler)
+  handler.onBytes = (chunk) => {
+    handler.bytes += chunk.length
+    const start = performance.now()
+    while (performance.now() - start < 8);
+    // In the same turn in which it rests.
+    transport.pause()
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const { bytes } = handler
+  expect(bytes).toBeGreaterThan(0)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(handler.bytes).toBe(bytes)
+  transport.resume()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(handler.bytes).toBeGreaterThan(bytes)
+  flood.stop()
+  transport.destroy()
+  await handler.closed
 })
 
 test('nothing is told before open has resolved, even when the server speaks and ends at once', async () => {
