@@ -152,6 +152,15 @@ type TlsSetArguments = [
   alpn_protocols?: string[] | null,
 ]
 
+const TLS_SET_CONTEXT = ['context'] as const
+type TlsSetContextArguments = [context?: TlsContext | null]
+
+const ENABLE_LOGGER = ['logger'] as const
+type EnableLoggerArguments = [logger?: Logger | null]
+
+const LOOP_READ = ['max_packets'] as const
+type LoopReadArguments = [max_packets?: number]
+
 const LOOP = ['timeout'] as const
 type LoopArguments = [timeout?: number]
 
@@ -503,7 +512,10 @@ export class Client {
   }
 
   /** Switches TLS on with a context or options of Node; `null` is Node's default. Once only. */
-  tls_set_context(context: TlsContext | null = null): void {
+  tls_set_context(...args: TlsSetContextArguments): void
+  tls_set_context(...args: WithKeywords<typeof TLS_SET_CONTEXT, TlsSetContextArguments>): void
+  tls_set_context(...args: unknown[]): void {
+    const [context = null] = bindArguments<TlsSetContextArguments>(TLS_SET_CONTEXT, 0, args)
     this.#settings.tls.setContext(context)
   }
 
@@ -517,7 +529,10 @@ export class Client {
   }
 
   /** Without a logger the one that is set stays, or a default one is set. */
-  enable_logger(logger: Logger | null = null): void {
+  enable_logger(...args: EnableLoggerArguments): void
+  enable_logger(...args: WithKeywords<typeof ENABLE_LOGGER, EnableLoggerArguments>): void
+  enable_logger(...args: unknown[]): void {
+    const [logger = null] = bindArguments<EnableLoggerArguments>(ENABLE_LOGGER, 0, args)
     this.logger = logger ?? this.logger ?? defaultLogger
   }
 
@@ -762,7 +777,9 @@ export class Client {
   }
 
   /** Handles what has been received. For event loops of the program's own, as are the next three. */
-  loop_read(_max_packets: number = 1): MQTTErrorCode {
+  loop_read(...args: LoopReadArguments): MQTTErrorCode
+  loop_read(...args: WithKeywords<typeof LOOP_READ, LoopReadArguments>): MQTTErrorCode
+  loop_read(): MQTTErrorCode {
     return this.#connection.read()
   }
 

@@ -39,6 +39,11 @@ export class ScriptedPeer {
     })
   }
 
+  /** Nobody waits for a connection any more. */
+  forget(): void {
+    this.#waiting.length = 0
+  }
+
   async close(): Promise<void> {
     for (const connection of this.#all) connection.destroy()
     await new Promise((resolve) => {
@@ -103,6 +108,10 @@ export class PeerConnection {
     // CONNECT.
     if (this.#received[0] === 0x10) return this.packet()
     return this.#received.toString('hex')
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort
   }
 
   get remoteAddress(): string | undefined {
