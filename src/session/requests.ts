@@ -1,56 +1,71 @@
-import type { SubackPacket, SubscriptionRequest, UnsubackPacket } from '../codec/packet.ts'
+import type { AckProperties } from '../codec/packet.ts'
 import type { MqttError } from '../errors.ts'
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from './command.ts'
 import { Fifo } from './fifo.ts'
 
-/**
- * One SUBSCRIBE or UNSUBSCRIBE packet: a whole command, or the part of one that was split because it would
- * have exceeded the server's Maximum Packet Size.
- */
-export type RequestPart = SubscribePart | UnsubscribePart
-
-export interface SubscribePart {
-  readonly kind: 'subscribe'
-  readonly request: PendingRequest<SubscribeCommand>
-  readonly filters: readonly SubscriptionRequest[]
-  /** Index of each of `filters` in the command. */
-  readonly indexes: readonly number[]
-}
-
-export interface UnsubscribePart {
-  readonly kind: 'unsubscribe'
-  readonly request: PendingRequest<UnsubscribeCommand>
-  readonly filters: readonly string[]
-  readonly indexes: readonly number[]
-}
-
 /** A command with the answers that have come so far. */
-export class PendingRequest<Command extends SubscribeCommand | UnsubscribeCommand> {
-  readonly command: Command
+export class PendingRequest {
+  readonly command: SubscribeCommand | UnsubscribeCommand
   readonly #results: (FilterResult | undefined)[]
+  /** Filters without an answer; 0 = the command is settled. */
   #missing: number
-  #settled = false
 
-  constructor(command: Command) {
+  constructor(command: SubscribeCommand | UnsubscribeCommand) {
     this.command = command
     this.#results = new Array(command.filters.length).fill(undefined)
     this.#missing = command.filters.length
   }
 
+  filterAt(place: number): string {
+    const asked = this.command.filters[place] ?? ''
+    return typeof asked === 'string' ? asked : asked.filter
+  }
+
   /** Enters the answer for one filter; with the last one the command is settled. */
-  answer(index: number, filter: string, reasonCode: number, properties: SubackPacket['properties']): void {
-    if (this.#settled || this.#results[index] !== undefined) return
-    this.#results[index] = { filter, reasonCode }
+  answer(place: number, reasonCode: number, properties?: AckProperties): void {
+    if (this.#missing === 0 || this.#results[place] !== undefined) return
+    this.#results[place] = { filter: this.filterAt(place), reasonCode }
     this.#missing--
-    if (this.#missing > 0) return
-    this.#settled = true
-    this.command.settle({ results: this.#results as FilterResult[], properties })
+    if (this.#missing === 0) this.command.settle({ results: this.#results as FilterResult[], properties })
   }
 
   fail(error: MqttError): void {
-    if (this.#settled) return
-    this.#settled = true
+    if (this.#missing === 0) return
+    this.#missing = 0
     this.command.settle(error)
+  }
+}
+
+/**
+ * One SUBSCRIBE or UNSUBSCRIBE packet: a whole command, or the part of one that was split because it would
+ * have exceeded the server's Maximum Packet Size.
+ */
+export class RequestPart {
+  readonly kind: 'subscribe' | 'unsubscribe'
+  readonly request: PendingRequest
+  /** Which filters of the command it asks for, by their places there. */
+  readonly places: readonly number[]
+
+  constructor(request: PendingRequest, places: readonly number[] = [...request.command.filters.keys()]) {
+    this.kind = 'subscriptionIdentifier' in request.command ? 'subscribe' : 'unsubscribe'
+    this.request = request
+    this.places = places
+  }
+
+  get filters(): string[] {
+    return this.places.map((place) => this.request.filterAt(place))
+  }
+
+  /** Two halves, for what is too large for one packet. It must have at least two filters. */
+  split(): readonly [RequestPart, RequestPart] {
+    const half = this.places.length >> 1
+    const { request, places } = this
+    return [new RequestPart(request, places.slice(0, half)), new RequestPart(request, places.slice(half))]
+  }
+
+  /** One answer for all of its filters. */
+  answerAll(reasonCode: number): void {
+    for (const place of this.places) this.request.answer(place, reasonCode)
   }
 }
 
@@ -72,7 +87,7 @@ export class Requests {
     this.#waiting.push(part)
   }
 
-  /** Puts a part in front of all others. */
+  /** Puts parts in front of all others. */
   addFirst(...parts: readonly RequestPart[]): void {
     const later = this.#waiting
     this.#waiting = new Fifo()
@@ -108,33 +123,26 @@ export class Requests {
     return ids
   }
 
-  /** The filters that waiting SUBSCRIBEs will ask for. */
-  filtersToSubscribe(): Set<string> {
-    const filters = new Set<string>()
-    for (const part of this.#waiting) {
-      if (part.kind === 'subscribe') for (const { filter } of part.filters) filters.add(filter)
-    }
-    return filters
-  }
-
   /**
    * The server has no session: there is nothing to unsubscribe but what a SUBSCRIBE before it in the queue will ask for.
-   * Gives the parts that were taken out.
+   * Answers the others with this code. Gives the filters that will be asked for.
    */
-  takeVoidUnsubscribes(): readonly RequestPart[] {
+  settleVoidUnsubscribes(reasonCode: number): Set<string> {
     const before = this.#waiting
     this.#waiting = new Fifo()
     const subscribed = new Set<string>()
-    const taken: RequestPart[] = []
+    const settled: RequestPart[] = []
     for (const part of before) {
-      if (part.kind === 'subscribe') for (const { filter } of part.filters) subscribed.add(filter)
-      else if (!part.filters.some((filter) => subscribed.has(filter))) {
-        taken.push(part)
+      const { filters } = part
+      if (part.kind === 'subscribe') for (const filter of filters) subscribed.add(filter)
+      else if (!filters.some((filter) => subscribed.has(filter))) {
+        settled.push(part)
         continue
       }
       this.#waiting.push(part)
     }
-    return taken
+    for (const part of settled) part.answerAll(reasonCode)
+    return subscribed
   }
 
   failAll(error: MqttError): void {
@@ -142,48 +150,5 @@ export class Requests {
     const parts = [...this.#waiting]
     this.#waiting = new Fifo()
     for (const part of parts) part.request.fail(error)
-  }
-}
-
-export function firstPart(request: PendingRequest<SubscribeCommand>): SubscribePart {
-  return {
-    kind: 'subscribe',
-    request,
-    filters: request.command.filters,
-    indexes: request.command.filters.map((_, i) => i),
-  }
-}
-
-export function firstUnsubscribePart(request: PendingRequest<UnsubscribeCommand>): UnsubscribePart {
-  return {
-    kind: 'unsubscribe',
-    request,
-    filters: request.command.filters,
-    indexes: request.command.filters.map((_, i) => i),
-  }
-}
-
-/** Two halves of a part that is too large for one packet. It must have at least two filters. */
-export function split(part: RequestPart): readonly [RequestPart, RequestPart] {
-  const half = part.filters.length >> 1
-  const cut = (from: number, to: number) =>
-    ({ ...part, filters: part.filters.slice(from, to), indexes: part.indexes.slice(from, to) }) as RequestPart
-  return [cut(0, half), cut(half, part.filters.length)]
-}
-
-/** The topic filter of the n-th entry. */
-export function filterAt(part: RequestPart, n: number): string {
-  return part.kind === 'subscribe' ? (part.filters[n]?.filter ?? '') : (part.filters[n] ?? '')
-}
-
-export function answer(part: RequestPart, packet: SubackPacket | UnsubackPacket): void {
-  for (let n = 0; n < part.filters.length; n++) {
-    // UNSUBACK of 3.x has no codes: it means success.
-    part.request.answer(
-      part.indexes[n] ?? 0,
-      filterAt(part, n),
-      packet.reasonCodes[n] ?? 0,
-      packet.properties,
-    )
   }
 }

@@ -1,4 +1,4 @@
-import type { Packet, SubackPacket, UnsubackPacket } from '../codec/packet.ts'
+import type { AckProperties, Packet, SubackPacket, UnsubackPacket } from '../codec/packet.ts'
 import { encodeSubscribe } from '../codec/subscribe.ts'
 import { encodeUnsubscribe } from '../codec/unsubscribe.ts'
 import type { MqttError } from '../errors.ts'
@@ -6,17 +6,7 @@ import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from './comma
 import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
 import type { PacketIds } from './packet-ids.ts'
-import {
-  answer,
-  filterAt,
-  firstPart,
-  firstUnsubscribePart,
-  PendingRequest,
-  type RequestPart,
-  Requests,
-  type SubscribePart,
-  split,
-} from './requests.ts'
+import { PendingRequest, RequestPart, Requests } from './requests.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { violation } from './violation.ts'
 import type { Wire } from './wire.ts'
@@ -51,15 +41,15 @@ export class SubscriptionFlow {
 
   subscribe(command: SubscribeCommand): void {
     this.#wanted.want(command)
-    this.#requests.add(firstPart(new PendingRequest(command)))
+    this.#requests.add(new RequestPart(new PendingRequest(command)))
   }
 
   unsubscribe(command: UnsubscribeCommand, online: boolean, mayResume: boolean): void {
     this.#wanted.unwant(command.filters)
-    const part = firstUnsubscribePart(new PendingRequest(command))
+    const part = new RequestPart(new PendingRequest(command))
     if (online || mayResume || this.#requests.waiting > 0) this.#requests.add(part)
     // Whoever unsubscribes offline need not wait: nothing will be delivered any more, and the server is told later.
-    if (!online) answerAll(part, NO_SUBSCRIPTION_EXISTED)
+    if (!online) part.answerAll(NO_SUBSCRIPTION_EXISTED)
   }
 
   /** Sends what waits, as far as packet ids go. */
@@ -67,7 +57,7 @@ export class SubscriptionFlow {
     const { limits } = connection
     if (limits === undefined) return
     for (let part = this.#requests.peek(); part !== undefined; part = this.#requests.peek()) {
-      if (part.kind === 'subscribe' && this.#refuseFilters(part, limits)) continue
+      if (this.#refuseFilters(part, limits)) continue
       const id = this.#ids.allocate(part)
       if (id === 0) return
       this.#requests.shift()
@@ -76,8 +66,8 @@ export class SubscriptionFlow {
         continue
       }
       this.#ids.release(id)
-      if (part.filters.length > 1) this.#requests.addFirst(...split(part))
-      else answerAll(part, PACKET_TOO_LARGE)
+      if (part.places.length > 1) this.#requests.addFirst(...part.split())
+      else part.answerAll(PACKET_TOO_LARGE)
     }
   }
 
@@ -87,7 +77,7 @@ export class SubscriptionFlow {
     packet: SubackPacket | UnsubackPacket,
     holder: RequestPart | object | undefined,
   ): void {
-    if (holder === undefined || !('kind' in holder)) return
+    if (!(holder instanceof RequestPart)) return
     const part = holder
     const name = packet.type.toUpperCase()
     if (packet.type !== (part.kind === 'subscribe' ? 'suback' : 'unsuback')) {
@@ -96,22 +86,20 @@ export class SubscriptionFlow {
       })
     }
     const hasCodes = packet.type === 'suback' || connection.connect.protocolVersion === 5
-    if (hasCodes && packet.reasonCodes.length !== part.filters.length) {
+    if (hasCodes && packet.reasonCodes.length !== part.places.length) {
       throw violation(
         name,
-        `${name} with ${packet.reasonCodes.length} reason codes for ${part.filters.length} filters`,
+        `${name} with ${packet.reasonCodes.length} reason codes for ${part.places.length} filters`,
         packet.type === 'suback' ? 'MQTT-3.8.4-6' : 'MQTT-3.11.3-2',
         { field: 'Reason Codes' },
       )
     }
     this.#ids.release(packet.packetId)
     this.#requests.answered(part)
-    if (part.kind === 'subscribe') {
-      part.filters.forEach((request, n) => {
-        if ((packet.reasonCodes[n] ?? 0) >= 0x80) this.#wanted.refused(request)
-      })
+    for (const [n, place] of part.places.entries()) {
+      // UNSUBACK of 3.x has no codes: it means success.
+      this.#answer(part.request, place, packet.reasonCodes[n] ?? 0, packet.properties)
     }
-    answer(part, packet)
     this.pump(connection)
   }
 
@@ -122,11 +110,11 @@ export class SubscriptionFlow {
   /** The server has no session: asks again for everything wanted that no waiting command asks for anyway. */
   startNewSession(resubscribe: boolean, onResubscribed: (results: readonly FilterResult[]) => void): void {
     if (!resubscribe) this.#wanted.clear()
-    for (const part of this.#requests.takeVoidUnsubscribes()) answerAll(part, NO_SUBSCRIPTION_EXISTED)
-    const commands = this.#wanted.commands(this.#requests.filtersToSubscribe(), (outcome) => {
+    const asked = this.#requests.settleVoidUnsubscribes(NO_SUBSCRIPTION_EXISTED)
+    const commands = this.#wanted.commands(asked, (outcome) => {
       if ('results' in outcome) onResubscribed(outcome.results)
     })
-    this.#requests.addFirst(...commands.map((command) => firstPart(new PendingRequest(command))))
+    this.#requests.addFirst(...commands.map((command) => new RequestPart(new PendingRequest(command))))
   }
 
   fail(error: MqttError): void {
@@ -135,51 +123,53 @@ export class SubscriptionFlow {
     this.#requests.failAll(error)
   }
 
-  #write(connection: Connection, part: RequestPart, packetId: number): number {
+  #write(connection: Connection, { request: { command }, places }: RequestPart, packetId: number): number {
     const { protocolVersion } = connection.connect
-    const { userProperties } = part.request.command
+    const { output } = this.#wire
+    const { userProperties } = command
     const user = userProperties === undefined ? {} : { userProperties }
     let packet: Packet
     let written: number
-    if (part.kind === 'unsubscribe') {
-      packet = { type: 'unsubscribe', packetId, filters: part.filters, properties: user }
-      written = encodeUnsubscribe(this.#wire.output, protocolVersion, packet)
-    } else {
-      const { subscriptionIdentifier } = part.request.command
+    if ('subscriptionIdentifier' in command) {
+      const { subscriptionIdentifier } = command
       const identified =
         subscriptionIdentifier > 0 && connection.limits?.subscriptionIdentifiersAvailable === true
       const properties = identified ? { ...user, subscriptionIdentifier } : user
-      packet = { type: 'subscribe', packetId, filters: part.filters, properties }
-      written = encodeSubscribe(this.#wire.output, protocolVersion, packet)
+      packet = { type: 'subscribe', packetId, filters: at(command.filters, places), properties }
+      written = encodeSubscribe(output, protocolVersion, packet)
+    } else {
+      packet = { type: 'unsubscribe', packetId, filters: at(command.filters, places), properties: user }
+      written = encodeUnsubscribe(output, protocolVersion, packet)
     }
     if (written > 0) this.#wire.sent(packet)
     return written
+  }
+
+  #answer(request: PendingRequest, place: number, reasonCode: number, properties?: AckProperties): void {
+    const asked = request.command.filters[place]
+    // Before the answer, which may ask for it again.
+    if (reasonCode >= 0x80 && typeof asked === 'object') this.#wanted.refused(asked)
+    request.answer(place, reasonCode, properties)
   }
 
   /**
    * Answers those filters of the first waiting part that the server has said it does not take, and leaves the others.
    * True when the queue has changed and is to be looked at again.
    */
-  #refuseFilters(part: SubscribePart, limits: Limits): boolean {
-    if (limits.wildcardSubscriptionAvailable && limits.sharedSubscriptionAvailable) return false
-    const codes = part.filters.map(({ filter }) => refusalOf(filter, limits))
-    if (codes.every((code) => code === 0)) return false
+  #refuseFilters({ kind, request, places }: RequestPart, limits: Limits): boolean {
+    const refusal = (place: number): number => refusalOf(request.filterAt(place), limits)
+    const refused = kind === 'subscribe' ? places.filter((place) => refusal(place) > 0) : []
+    if (refused.length === 0) return false
     this.#requests.shift()
-    const kept = part.filters.flatMap((request, n) =>
-      codes[n] === 0 ? [{ request, index: part.indexes[n] ?? 0 }] : [],
-    )
-    if (kept.length > 0) {
-      const filters = kept.map(({ request }) => request)
-      this.#requests.addFirst({ ...part, filters, indexes: kept.map(({ index }) => index) })
-    }
-    part.filters.forEach((request, n) => {
-      const code = codes[n] ?? 0
-      if (code === 0) return
-      this.#wanted.refused(request)
-      part.request.answer(part.indexes[n] ?? 0, request.filter, code, undefined)
-    })
+    const kept = places.filter((place) => refusal(place) === 0)
+    if (kept.length > 0) this.#requests.addFirst(new RequestPart(request, kept))
+    for (const place of refused) this.#answer(request, place, refusal(place))
     return true
   }
+}
+
+function at<T>(list: readonly T[], places: readonly number[]): T[] {
+  return places.map((place) => list[place] as T)
 }
 
 /** The code with which the server would have to refuse the filter, by its own CONNACK; 0 = none. */
@@ -187,10 +177,4 @@ function refusalOf(filter: string, limits: Limits): number {
   if (!limits.sharedSubscriptionAvailable && filter.startsWith('$share/')) return SHARED_NOT_SUPPORTED
   if (!limits.wildcardSubscriptionAvailable && /[+#]/.test(filter)) return WILDCARDS_NOT_SUPPORTED
   return 0
-}
-
-function answerAll(part: RequestPart, reasonCode: number): void {
-  for (let n = 0; n < part.filters.length; n++) {
-    part.request.answer(part.indexes[n] ?? 0, filterAt(part, n), reasonCode, undefined)
-  }
 }
