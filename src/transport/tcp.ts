@@ -48,8 +48,7 @@ export function socketEvent(
     }
     const ready = (): void => settle(resolve)
     const closed = (): void => {
-      const error = socket.errored ?? new Error('the connection was closed before it was ready')
-      settle(() => reject(error))
+      settle(() => reject(closedError(socket)))
     }
     socket.on('error', ignore)
     socket.once(event, ready)
@@ -59,6 +58,12 @@ export function socketEvent(
       settle(() => reject(signal.reason))
     })
   })
+}
+
+/** Why a socket that is closed never became usable. */
+export function closedError(socket: Socket): Error {
+  const message = 'the connection was closed before it was ready'
+  return socket.errored ?? Object.assign(new Error(message), { code: 'ECONNRESET' })
 }
 
 /** Not a closure of the waiting, which would keep its signal for as long as the socket lives. */

@@ -4,7 +4,7 @@ import { ConnectError, OptionsError } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import { reasonOf } from './opening.ts'
 import type { TlsOptions } from './settings.ts'
-import { socketEvent } from './tcp.ts'
+import { closedError, socketEvent } from './tcp.ts'
 
 /** Does TLS on a connected socket, which it owns from here on. Certificates are checked unless the options say not to. */
 export async function secureSocket(
@@ -15,6 +15,8 @@ export async function secureSocket(
 ): Promise<Socket> {
   try {
     signal.throwIfAborted()
+    // Closed while nobody listened: TLS on it would wait for ever.
+    if (socket.destroyed) throw closedError(socket)
     const secured = connect({ socket, ...connectionOptions(endpoint, options) })
     await socketEvent(secured, 'secureConnect', signal)
     return secured
