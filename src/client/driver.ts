@@ -202,7 +202,7 @@ export class Driver implements SessionSink, PublicationHost {
 
   /** What is published now is encoded before `publish` returns, which throws what MQTT forbids. */
   writesAtOnce(qos: QoS): boolean {
-    return this.#gate === undefined && this.session.writesAtOnce(qos)
+    return this.#gate?.isOpen !== false && this.session.writesAtOnce(qos)
   }
 
   publish(message: OutgoingPublication): void {

@@ -28,6 +28,10 @@ export interface DurableJournal extends Journal {
 export class JournalGate implements Journal {
   journal: DurableJournal | undefined = undefined
 
+  get isOpen(): boolean {
+    return this.journal !== undefined
+  }
+
   get backlog(): Backlog | undefined {
     return this.journal?.backlog
   }

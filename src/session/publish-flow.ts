@@ -122,7 +122,7 @@ export class PublishFlow {
     if (qos === 0) return this.#outbox.waiting.size === 0
     const { cursor, inFlight } = this.#outbox
     const maximum = this.#connection?.limits?.receiveMaximum ?? 0
-    return cursor === undefined && inFlight < maximum && this.#ids.available > 0
+    return cursor === undefined && inFlight < maximum && this.#ids.available > 0 && !this.#spills
   }
 
   publish(message: OutboundMessage, now: Millis): void {
@@ -304,13 +304,21 @@ export class PublishFlow {
     this.#refuse(message)
   }
 
+  /** What is published now waits in the store alone. */
+  get #spills(): boolean {
+    const { queuedMessages, queuedBytes } = this.#outbox
+    return this.#journal?.backlog?.takes(queuedMessages, queuedBytes) === true
+  }
+
   #publishReliably(message: OutboundMessage): void {
     const outbox = this.#outbox
-    if (this.#journal?.backlog?.takes(outbox.queuedMessages, outbox.queuedBytes) === true) {
+    if (this.#spills) {
       outbox.addSpilled(message.payload.length)
       message.stage = Stage.spilled
-      this.#journal.published(message)
-      this.#journal.backlog.add(message)
+      this.#journal?.published(message)
+      this.#journal?.backlog?.add(message)
+      // Where memory may hold none, nothing else would have it fetched.
+      if (this.#connection !== undefined) this.#fetch()
       return
     }
     outbox.add(message)

@@ -47,9 +47,11 @@ export interface OpenedJournal {
 /** Bytes that one call of the store writes, about: it may copy them. What a long turn has published is more. */
 const WRITE_BYTES = 8 * 1024 * 1024
 const FIRST_BYTES = 2048
-/** Blocks from this size on leave their memory to later ones: to the one that is filled while the last is written, and the next. */
+/** What a block may have more than its full size: the last record may be longer than what was left. */
+const ROOM_BYTES = 4096
+/** Blocks from this size on leave their memory to later ones: to those of a turn while those of the last one are written. */
 const REUSED_BYTES = 32 * 1024
-const REUSED_BLOCKS = 2
+const REUSED_BLOCKS = 16
 /** What may be left at the end: less is not worth a write. */
 const CLOSING_BYTES = 1024
 
@@ -86,6 +88,8 @@ export class DurableJournal implements Journal, BacklogSource {
   #settledFirst = 0
   #settledCount = 0
   #binding = false
+  /** The write that is under way has such records in it. */
+  #isWritingBinding = false
   #lastSequence: number
 
   #writing: Promise<void> | undefined
@@ -152,16 +156,17 @@ export class DurableJournal implements Journal, BacklogSource {
   /** Something is recorded that is not in the store yet. */
   get dirty(): boolean {
     if (this.#failure !== undefined || this.#isClosed) return false
-    return this.#writer !== undefined || this.#settledCount > 0 || this.#finished.length > 0
+    const isRecorded = this.#writer !== undefined || this.#settledCount > 0 || this.#finished.length > 0
+    return isRecorded || this.#isWritingBinding
   }
 
   /**
-   * Something is recorded on which output may depend: the output must not leave before the next flush. False while
-   * only ends of publications are recorded: if those get lost, the server just hears of a publication again, in the
-   * way that MQTT provides for.
+   * Something is recorded, or just being written, on which output may depend: the output must not leave before the next
+   * flush. False while only ends of publications are recorded: if those get lost, the server just hears of a publication
+   * again, in the way that MQTT provides for.
    */
   get binding(): boolean {
-    return this.#binding && !this.#isClosed
+    return (this.#binding || this.#isWritingBinding) && !this.#isClosed
   }
 
   /** Every publication up to this sequence number is in the store. */
@@ -289,7 +294,11 @@ export class DurableJournal implements Journal, BacklogSource {
     if (this.#isClosed) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#writing === undefined) return this.#write()
-    this.#next ??= this.#writing.then(() => this.#write())
+    this.#next ??= this.#writing.then(() => {
+      this.#next = undefined
+      // Somebody else may have begun the next write by now: what was recorded before is in it.
+      return this.flush()
+    })
     return this.#next
   }
 
@@ -342,7 +351,6 @@ export class DurableJournal implements Journal, BacklogSource {
 
   #write(): Promise<void> {
     // From here on, what is recorded belongs to the next group.
-    this.#next = undefined
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const remove = this.#compact()
     this.#finish()
@@ -351,6 +359,8 @@ export class DurableJournal implements Journal, BacklogSource {
     if (put.length === 0 && remove.length === 0) return Promise.resolve()
     this.#finished = []
     this.#finishedBytes = []
+    // Whoever has begun this write, be it the backlog, the output waits for its end.
+    this.#isWritingBinding = this.#binding
     this.#binding = false
     const through = this.#lastSequence
     const writing = attempt(
@@ -363,11 +373,13 @@ export class DurableJournal implements Journal, BacklogSource {
         })
         this.#reuse(put)
         this.#storedThrough = through
+        this.#isWritingBinding = false
         this.#writing = undefined
       },
       (error: StoreError) => {
         this.#failure = error
         this.#binding = false
+        this.#isWritingBinding = false
         throw error
       },
     )
@@ -378,7 +390,9 @@ export class DurableJournal implements Journal, BacklogSource {
   /** The writer to record with. */
   #open(): BlockWriter {
     if (this.#writer === undefined) {
-      this.#writer = new BlockWriter(this.#spare.pop() ?? new Uint8Array(FIRST_BYTES))
+      // Where one block was not enough, the next is filled as well: to grow step by step would cost more than the block.
+      const size = this.#finished.length > 0 ? journalSizes.block + ROOM_BYTES : FIRST_BYTES
+      this.#writer = new BlockWriter(this.#spare.pop() ?? new Uint8Array(size))
     }
     return this.#writer
   }

@@ -8,6 +8,7 @@ import {
   QueueFullError,
   SessionLostError,
 } from 'mqtt-await'
+import { memoryStore } from 'mqtt-await/store'
 import { describe, expect, test } from 'vitest'
 import { type Answer, acceptAll, outcomeOf, ScriptedServer, TestClock } from './scripted-server.ts'
 
@@ -202,10 +203,19 @@ describe('publish() throws for what can never be right', () => {
     await client.close()
   })
 
-  test.each([0, 1, 2] as const)(
-    'online too, at QoS %i, and it is as if nothing had been published',
-    async (qos) => {
-      const { client, clock, server } = await setup()
+  test.each([
+    ['no store', {}, 0],
+    ['no store', {}, 1],
+    ['no store', {}, 2],
+    ['a store', { memoryMessages: 100 }, 0],
+    ['a store', { memoryMessages: 100 }, 1],
+    ['a store', { memoryMessages: 100 }, 2],
+    ['a store that everything waits in', { memoryMessages: 0 }, 1],
+  ] as const)(
+    'online too, with %s (%o), at QoS %i, and it is as if nothing had been published',
+    async (_, queue, qos) => {
+      const store = 'memoryMessages' in queue ? memoryStore() : undefined
+      const { client, clock, server } = await setup(store === undefined ? {} : { store, queue })
       await client.connect()
       const before = { ...client.stats }
       const bad: [topic: unknown, options?: object][] = [
@@ -227,8 +237,9 @@ describe('publish() throws for what can never be right', () => {
         }
       }
       expect(client.stats).toEqual(before)
-      await client.publish('good', 'x', { qos }).acked
+      const good = client.publish('good', 'x', { qos })
       await clock.settle()
+      await good.acked
       const publishes = server.last.packets.filter((packet) => packet.type === 'publish')
       expect(publishes).toMatchObject([{ topic: 'good', qos }])
       await client.close()

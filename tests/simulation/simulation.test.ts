@@ -80,6 +80,13 @@ test('client seed 6331: a loop that is left after its queue overflowed does not 
   await runClientSeed(6331)
 })
 
+test.each([476, 1090])(
+  'store seed %i: output waits for the records that it depends on also when the backlog has them written',
+  async (seed) => {
+    await runStoreSeed(seed)
+  },
+)
+
 test('the same seed is the same simulation', async () => {
   expect(await runClientSeed(7)).toEqual(await runClientSeed(7))
   expect(await runStoreSeed(7)).toEqual(await runStoreSeed(7))

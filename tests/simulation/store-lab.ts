@@ -46,6 +46,7 @@ interface Life {
   recordedEnds: number
   /** The server has said that it has lost the session, and that is not recorded. */
   knowsOfLoss: boolean
+  isWriting: boolean
 }
 
 /** Where a run has its accident, when the seed is not to decide. */
@@ -125,7 +126,7 @@ export class StoreLab {
     this.#medium = new SimulatedMedium(this.#clock, random.fork(), delays)
     this.#medium.accidentAt = (operation) => this.#accidentAt(operation)
     this.#sizes = random.chance(0.7) ? SMALL_SIZES : LIFE_SIZES
-    this.#memoryMessages = random.pick([undefined, 1, 4, 20])
+    this.#memoryMessages = random.pick([undefined, 0, 1, 4, 20])
     this.#hasSideLoop = random.chance(0.4)
   }
 
@@ -174,10 +175,14 @@ export class StoreLab {
       onDeath: () => this.#die('at an operation of its store'),
       onOperation: (kind) => {
         if (kind === 'open') opened()
+        if (kind === 'write' && life.isWriting)
+          this.#failure ??= new SimulationFailure('contract', 'a write begins before the last one has ended')
+        life.isWriting = kind === 'write'
         const ended = this.#auditor.handledEnds
         const { ends, knowsOfLoss } = life
         return () => {
           if (kind !== 'write') return
+          life.isWriting = false
           this.#auditor.recorded(ended)
           life.recordedEnds = ends
           if (knowsOfLoss) life.knowsOfLoss = false
@@ -198,6 +203,7 @@ export class StoreLab {
       ends: 0,
       recordedEnds: 0,
       knowsOfLoss: false,
+      isWriting: false,
     }
     this.#life = life
     client.on('error', (error) => this.#onError(error as Error & { code?: string }))
@@ -369,6 +375,11 @@ export class StoreLab {
       this.#ledger.settled(entry, error)
       return
     }
+    if (life.isOver) {
+      // It died of that.
+      this.#ledger.abandoned(entry)
+      return
+    }
     life.published.set(entry, publication)
     publication.stored.then(
       () => {
@@ -493,7 +504,10 @@ export class StoreLab {
     const end = this.#clock.now() + CALM_MS
     while (this.#unrest !== '') {
       if (this.#clock.nextAt > end)
-        this.#fail('liveness', `not at rest after ${CALM_MS / 60_000} minutes: ${this.#unrest}`)
+        this.#fail(
+          'liveness',
+          `not at rest after ${CALM_MS / 60_000} minutes: ${this.#unrest} ${this.#unfinished}`,
+        )
       await this.#step()
     }
     for (const { number, home } of this.#due) {
@@ -506,6 +520,11 @@ export class StoreLab {
       if (entry.accepted === 0 && !mayBeLost)
         this.#fail('stored', `${describe(entry)} was stored, and never came to the broker`)
     }
+  }
+
+  get #unfinished(): string {
+    const open = [...(this.#life?.published ?? [])].filter(([entry]) => entry.settled === 0)
+    return open.map(([entry, { state }]) => `(${describe(entry)} is ${state})`).join(', ')
   }
 
   get #unrest(): string {
