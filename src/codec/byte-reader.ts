@@ -151,12 +151,12 @@ export class ByteReader implements FieldStream {
     const at = this.position
     const length = this.#lengthPrefix('topic', '3.3.2-1') - at - 2
     topics ??= new TopicCache()
-    this.#view ??= new DataView(this.#buffer, this.#byteOffset, this.bytes.length)
-    let topic = topics.find(this.#view, at + 2, length)
+    const view = this.#words()
+    let topic = topics.find(view, at + 2, length)
     if (topic === undefined) {
       this.position = at
       topic = this.string(undefined, 'topic', '3.3.2-1', '3.3.2-2')
-      topics.keep(this.#view, at + 2, length, topic)
+      topics.keep(view, at + 2, length, topic)
     }
     this.position = at + 2 + length
     return topic
@@ -165,14 +165,19 @@ export class ByteReader implements FieldStream {
   /** Passes over a string after having checked that it is right UTF-8 without U+0000. */
   skipString(path: string, statement: string, utf8?: string): void {
     const end = this.#lengthPrefix(path, statement)
-    const { bytes } = this
-    for (let at = this.position; at < end; at++) {
-      // 1 to 127: one comparison.
-      if (((bytes[at] as number) - 1) >>> 0 > 126) {
-        this.#decode(end, path, undefined, utf8)
-        break
-      }
+    const view = this.#words()
+    let at = this.position
+    let odd = 0
+    // A byte that is not 1 to 127 has its highest bit, or gets it when 1 is taken from it. Four at a time.
+    for (; at + 4 <= end; at += 4) {
+      const word = view.getInt32(at)
+      odd |= word | (word - 0x01010101)
     }
+    for (; at < end; at++) {
+      const byte = view.getUint8(at)
+      odd |= byte | (byte - 1)
+    }
+    if ((odd & HIGHEST_BITS) !== 0) this.#decode(end, path, undefined, utf8)
     this.position = end
   }
 
@@ -195,6 +200,11 @@ export class ByteReader implements FieldStream {
       `${packet}: ${field} at byte ${offset}: expected ${expected}${got} [${statementMark(number)}]`,
       { reasonCode: code, packet, field, offset, statement: id },
     )
+  }
+
+  #words(): DataView {
+    this.#view ??= new DataView(this.#buffer, this.#byteOffset, this.bytes.length)
+    return this.#view
   }
 
   #cut(path: string, statement: string): Error {
@@ -234,6 +244,8 @@ export class ByteReader implements FieldStream {
 
 /** Shared by all clients of the process; made when the first PUBLISH comes. */
 let topics: TopicCache | undefined
+
+const HIGHEST_BITS = 0x80808080 | 0
 
 /** Code units of a short ASCII string, one list per length: making the string from it is faster than TextDecoder. */
 const UNITS: number[][] = []
