@@ -15,6 +15,7 @@ import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../sess
 import { checkSessionExpiry } from '../session/handshake.ts'
 import type { Limits } from '../session/limits.ts'
 import { MessageExpiry } from '../session/outbound-message.ts'
+import { allocate } from './allocate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
 import {
@@ -136,6 +137,7 @@ export class Client implements AsyncDisposable {
         // Publications that do not want an alias say so themselves.
         autoTopicAlias: true,
         publishClass: Message,
+        allocate,
       },
       resolved.ackTimeoutMs,
       clock,

@@ -1,7 +1,7 @@
 import { ProtocolError } from '../errors.ts'
 import { ByteReader } from './byte-reader.ts'
 import { LARGEST_PACKET } from './byte-writer.ts'
-import { concat, NO_BYTES } from './bytes.ts'
+import { type Allocate, concat, NO_BYTES } from './bytes.ts'
 import { LAYOUTS } from './layouts.ts'
 import type { Packet, ProtocolVersion, PublishFields } from './packet.ts'
 import {
@@ -31,6 +31,8 @@ export interface DecoderOptions<P extends PublishPacket = PublishPacket> {
   readonly maximumPacketSize?: number | undefined
   /** A subclass of `PublishPacket` that adds fields. @default PublishPacket */
   readonly publishClass?: PublishClass<P> | undefined
+  /** Gives memory for a packet that came in pieces, of so many bytes. It is written over at once. @default `new Uint8Array` */
+  readonly allocate?: Allocate | undefined
 }
 
 /**
@@ -47,6 +49,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   maximumPacketSize: number
   readonly #publishClass: PublishClass<P>
   readonly #reader: ByteReader
+  readonly #allocate: Allocate | undefined
   #chunk: Uint8Array = NO_BYTES
   #position = 0
   /** Chunks not begun. */
@@ -66,6 +69,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     const { from, protocolVersion = from === 'server' ? 5 : 0, maximumPacketSize = LARGEST_PACKET } = options
     this.#reader = new ByteReader(protocolVersion, from)
     this.maximumPacketSize = maximumPacketSize
+    this.#allocate = options.allocate
     // Without the option P is PublishPacket itself.
     this.#publishClass = options.publishClass ?? (PublishPacket as unknown as PublishClass<P>)
   }
@@ -121,7 +125,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
         this.#position = end
         this.#missing -= end - start
         if (this.#missing > 0) continue
-        const bytes = concat(this.#pieces)
+        const bytes = concat(this.#pieces, this.#allocate)
         this.#pieces = []
         this.#reader.use(bytes)
         try {

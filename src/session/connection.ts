@@ -1,4 +1,5 @@
 import { LARGEST_PACKET } from '../codec/byte-writer.ts'
+import type { Allocate } from '../codec/bytes.ts'
 import { PacketDecoder } from '../codec/decoder.ts'
 import type { ConnackPacket, ConnectPacket } from '../codec/packet.ts'
 import type { PublishClass } from '../codec/publish.ts'
@@ -34,6 +35,7 @@ export class Connection {
   constructor(
     connect: ConnectPacket,
     publishClass: PublishClass<InboundMessage>,
+    allocate: Allocate | undefined,
     now: Millis,
     server: string,
   ) {
@@ -45,6 +47,7 @@ export class Connection {
       from: 'server',
       maximumPacketSize: connect.properties?.maximumPacketSize ?? LARGEST_PACKET,
       publishClass,
+      allocate,
     })
     this.inboundAliases = new InboundAliases(connect.properties?.topicAliasMaximum ?? 0)
   }

@@ -1,5 +1,6 @@
 import { encodeAuth } from '../codec/auth.ts'
 import { type ByteWriter, LARGEST_PACKET } from '../codec/byte-writer.ts'
+import type { Allocate } from '../codec/bytes.ts'
 import { encodeConnect } from '../codec/connect.ts'
 import type { DecodedPacket } from '../codec/decoder.ts'
 import { encodeDisconnect } from '../codec/disconnect.ts'
@@ -69,6 +70,8 @@ export interface SessionConfig extends PublishPolicy {
   readonly inboundClass?: (new () => InboundFlow) | undefined
   /** The class of received messages: InboundMessage or one derived from it, with the same constructor. */
   readonly publishClass: PublishClass<InboundMessage>
+  /** Gives memory for a received packet that came in pieces. @default `new Uint8Array` */
+  readonly allocate?: Allocate | undefined
 }
 
 const MAX_INFLIGHT_3 = 20
@@ -203,7 +206,8 @@ export class Session {
     }
     // The server's limits are those of its CONNACK. Before it, only MQTT's own holds.
     this.#wire.output.maximumPacketSize = LARGEST_PACKET
-    const connection = new Connection(packet, this.#config.publishClass, now, server)
+    const { publishClass, allocate } = this.#config
+    const connection = new Connection(packet, publishClass, allocate, now, server)
     this.#inbound.isPresenceUnknown = packet.protocolVersion === 3
     this.#mayRefuse = packet.protocolVersion === 5
     encodeConnect(this.#wire.output, packet.protocolVersion, packet)
