@@ -174,7 +174,7 @@ function toCommonJs(folder: string): void {
   editFiles(folder, (code) => transformSync(code, options).code)
 }
 
-/** A file that has a sibling `-browser.ts` is replaced by it in browsers. */
+/** A file that has a sibling `-browser.ts` is replaced by it in browsers; so is the package that `emitter-browser.ts` replaces. */
 export const browserFiles: Plugin = {
   name: 'browser-files',
   setup(build) {
@@ -182,6 +182,9 @@ export const browserFiles: Plugin = {
       const file = resolve(resolveDir, path.replace(/\.ts$/, '-browser.ts'))
       return existsSync(file) ? { path: file } : undefined
     })
+    build.onResolve({ filter: /^eventemitter3$/ }, () => ({
+      path: join(import.meta.dirname, 'src/client/emitter-browser.ts'),
+    }))
   },
 }
 
@@ -230,8 +233,9 @@ const browser: Options = {
     options.sourcesContent = false
     // Else it would leave the numbers where they are.
     options.minifySyntax = true
+    options.define = { ...options.define, 'Number.POSITIVE_INFINITY': 'Infinity' }
   },
-  // What handlers need is CommonJS in part: bundlers would add what wraps such to what is loaded at first.
+  // With an emitter of ours for the queue: what wraps a package in CommonJS would be loaded at first.
   noExternal: ['eventemitter3', 'p-queue'],
 }
 

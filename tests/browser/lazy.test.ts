@@ -44,6 +44,7 @@ beforeAll(async () => {
 test.each([
   'node_modules/zod/',
   'node_modules/ws/',
+  'node_modules/eventemitter3/',
   'src/compat/',
   'src/client/manual-driver.ts',
   'src/transport/tcp.ts',
@@ -57,7 +58,6 @@ test.each([
 
 test.each([
   'node_modules/p-queue/',
-  'node_modules/eventemitter3/',
   'src/client/handling-worker.ts',
   'src/client/requester.ts',
   'src/client/authentication/',

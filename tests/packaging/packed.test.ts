@@ -186,8 +186,8 @@ describe('the packed package', () => {
     [
       'client',
       "import { Client } from 'mqtt-await'; globalThis.client = new Client(location.href)",
-      47_600,
-      67_150,
+      47_200,
+      65_750,
     ],
     ['codec', "export * from 'mqtt-await/codec'", 10_300, 10_300],
   ])('a page with the %s loads no more than its budget', async (_, contents, first, everything) => {
