@@ -1,16 +1,20 @@
+import { once } from 'node:events'
 import { readdirSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { publish } from 'mqtt-await/compat'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createWebSocketStream, WebSocketServer } from 'ws'
 import { Mosquitto, mosquittoPath, startAedes } from '../support/brokers.ts'
 import { Program } from '../support/program.ts'
 import { buildPrograms } from './build-programs.ts'
+import { NameServer } from './name-server.ts'
 
 /** The examples of Paho's documentation, each run as a program of its own against a real broker. */
 
 interface Broker {
   readonly port: number
-  readonly webSocketPort: number | undefined
+  readonly webSocketPort: number
   close(): Promise<void>
 }
 
@@ -70,8 +74,12 @@ const scripts: Readonly<Record<string, Script>> = {
     await program.prints(/paho\/x 0 hello/)
     program.kill('SIGTERM')
   },
-  'client_sub-srv': ({ program }) =>
-    program.prints(/no broker: No SRV records for no\.such\.domain\.invalid/),
+  'client_sub-srv': async ({ program, start }) => {
+    await program.prints(/Connected to 127\.0\.0\.1:\d+: Success/)
+    program.kill('SIGTERM')
+    names.records = []
+    await start('client_sub-srv', 'no.such.domain').prints(/no broker: No SRV records for no\.such\.domain/)
+  },
   client_sub_opts: async ({ program, say }) => {
     await program.prints(/Subscribed: 1 Granted QoS 0/)
     await say('paho/x', 'hello')
@@ -122,22 +130,32 @@ const scripts: Readonly<Record<string, Script>> = {
 }
 
 const parameters: Readonly<Record<string, readonly string[]>> = {
-  'client_sub-srv': ['no.such.domain.invalid'],
+  'client_sub-srv': ['example.test'],
   client_pub_opts: ['-N', '2', '-q', '2'],
 }
 
 /** Run by others, or not programs. */
 const notAlone = new Set(['context', 'client_rpc_math'])
 
-const names = readdirSync(new URL('../../examples/compat', import.meta.url))
+const examples = readdirSync(new URL('../../examples/compat', import.meta.url))
   .filter((name) => name.endsWith('.ts'))
   .map((name) => name.slice(0, -'.ts'.length))
   .filter((name) => !notAlone.has(name))
 
 const brokers: Readonly<Record<string, () => Promise<Broker>>> = {
   aedes: async () => {
-    const { port, close } = await startAedes()
-    return { port, webSocketPort: undefined, close }
+    const { port, broker, close } = await startAedes()
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'mqtt' })
+    server.on('connection', (socket) => {
+      broker.handle(createWebSocketStream(socket).on('error', () => undefined))
+    })
+    await once(server, 'listening')
+    const end = async (): Promise<void> => {
+      server.close()
+      for (const socket of server.clients) socket.terminate()
+      await close()
+    }
+    return { port, webSocketPort: (server.address() as AddressInfo).port, close: end }
   },
   Mosquitto: async () => {
     const mosquitto = await Mosquitto.start({ listeners: ['tcp', 'ws'] })
@@ -150,17 +168,22 @@ const brokers: Readonly<Record<string, () => Promise<Broker>>> = {
 }
 
 let directory: string
+let names: NameServer
 
 beforeAll(async () => {
-  directory = await buildPrograms([...names, 'client_rpc_math'].map((name) => `examples/compat/${name}.ts`))
+  names = await NameServer.listen()
+  directory = await buildPrograms(
+    [...examples, 'client_rpc_math'].map((name) => `examples/compat/${name}.ts`),
+  )
 })
 
 afterAll(() => {
+  names.close()
   rmSync(directory, { recursive: true, force: true })
 })
 
 test('every example has its script', () => {
-  expect(names.filter((name) => scripts[name] === undefined)).toEqual([])
+  expect(examples.filter((name) => scripts[name] === undefined)).toEqual([])
 })
 
 describe.each(Object.keys(brokers))('examples against %s', (brokerName) => {
@@ -180,19 +203,22 @@ describe.each(Object.keys(brokers))('examples against %s', (brokerName) => {
     await broker?.close()
   })
 
-  const here = names.filter((name) => brokerName === 'Mosquitto' || name !== 'client_sub-ws')
-
-  test.skipIf(!isThere).each(here)('%s', { timeout: 60_000 }, async (name) => {
+  test.skipIf(!isThere).each(examples)('%s', { timeout: 60_000 }, async (name) => {
     const { port = 0, webSocketPort = 0 } = broker ?? {}
+    const asksUs = [
+      '--import',
+      `data:text/javascript,import dns from 'dns';dns.setServers(['127.0.0.1:${names.port}'])`,
+    ]
     const start = (example: string, ...more: string[]): Program => {
       const environment = {
         MQTT_HOST: '127.0.0.1',
         MQTT_PORT: String(example === 'client_sub-ws' ? webSocketPort : port),
       }
-      const program = new Program(join(directory, `${example}.mjs`), more, environment, [])
+      const program = new Program(join(directory, `${example}.mjs`), more, environment, asksUs)
       running.push(program)
       return program
     }
+    names.records = [{ priority: 1, weight: 1, port, target: '127.0.0.1' }]
     const say = (topic: string, payload: string, retain = false): Promise<void> =>
       publish.single(topic, payload, 1, retain, { hostname: '127.0.0.1', port })
     const program = start(name, ...(parameters[name] ?? []))

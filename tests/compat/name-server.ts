@@ -35,6 +35,10 @@ export class NameServer {
     return server
   }
 
+  get port(): number {
+    return (this.#socket.address() as AddressInfo).port
+  }
+
   close(): void {
     setServers(this.#before)
     syncBuiltinESMExports()
