@@ -289,6 +289,22 @@ describe('waits between attempts', () => {
     expect(times[4]! - lost).toBeLessThan(390)
   })
 
+  test('reconnect_delay_set() forgets the wait that has been reached', async () => {
+    const client = make()
+    let failures = 0
+    client.on_connect_fail = () => {
+      client.reconnect_delay_set(0.05, 10)
+      failures += 1
+      if (failures === 6) client.disconnect()
+    }
+    client.reconnect_delay_set(0.05, 10)
+    client.connect_async(HOST, 1)
+    const start = performance.now()
+    await client.loop_forever(1, true)
+    // Doubling on would have made it 50 + 100 + 200 + 400 + 800.
+    expect(performance.now() - start).toBeLessThan(1400)
+  })
+
   test.each(['disconnect', 'loop_stop'] as const)('%s() ends a wait at once', async (how) => {
     const client = make()
     client.reconnect_delay_set(30)
@@ -341,7 +357,8 @@ describe('ends', () => {
     ['a wrong length', '4001 00'],
     ['QoS 3', '3603 0001 61'],
     ['an empty topic', '3003 0000 61'],
-    ['what only clients send', 'c000'],
+    ['PINGREQ, which only clients send', 'c000'],
+    ['a topic that is not UTF-8', '3003 0001 ff'],
   ])('%s is a protocol error', async (_what, packet) => {
     const client = make()
     await client.connect(HOST, peer.port)

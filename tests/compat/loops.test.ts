@@ -318,6 +318,32 @@ describe('callbacks', () => {
   })
 })
 
+describe('direct mode', () => {
+  test('does not hold inside a callback: what it publishes is written by the next loop_write()', async () => {
+    const connection = await connected()
+    const seen: string[] = []
+    client.on_publish = () => seen.push('on_publish')
+    client.on_message = () => {
+      client.publish('b')
+      seen.push(`want_write ${client.want_write()}`)
+    }
+    connection.send(publish3('a', ''))
+    await new Promise((resolve) => client.socket()?.once('readable', resolve))
+    client.loop_read()
+    expect(seen).toEqual(['want_write true', 'on_publish'])
+    expect(await connection.packet()).toBe(publish3('b', ''))
+    expect(client.want_write()).toBe(false)
+  })
+
+  test('ends with loop_start(): publish() returns before anything is written', async () => {
+    const connection = await online(client, peer)
+    const info = client.publish('a')
+    expect([info.rc, info.is_published()]).toEqual([0, false])
+    await info.wait_for_publish()
+    expect(await connection.packet()).toBe(publish3('a', ''))
+  })
+})
+
 describe('SocketLike', () => {
   test('recv() and pending(): what is there, nothing yet, and the end', async () => {
     const connection = await connected()

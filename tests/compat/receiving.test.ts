@@ -1,4 +1,11 @@
-import { CallbackAPIVersion, Client, type MQTTMessage, MQTTv5 } from 'mqtt-await/compat'
+import {
+  CallbackAPIVersion,
+  Client,
+  type MQTTMessage,
+  MQTTv5,
+  PacketTypes,
+  Properties,
+} from 'mqtt-await/compat'
 import { memoryStore } from 'mqtt-await/store'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { online } from './online.ts'
@@ -188,6 +195,40 @@ describe('QoS 2', () => {
     second.send(PUBREL)
     expect(await second.packet()).toBe(PUBCOMP)
     expect(seen).toEqual(['1'])
+  })
+})
+
+describe('a received message', () => {
+  test('has everything that its packet says', async () => {
+    const { client } = make()
+    const told = new Promise<MQTTMessage>((resolve) => {
+      client.on_message = (_client, _userdata, message) => resolve(message)
+    })
+    const before = performance.now() / 1000
+    const connection = await online(client, peer)
+    connection.send(publish3('a/b', 'x', 1, 7, DUP | 1))
+    const message = await told
+    expect(message).toMatchObject({ topic: 'a/b', qos: 1, mid: 7, retain: true, dup: true, properties: null })
+    expect(Buffer.from(message.payload).toString()).toBe('x')
+    expect(message.timestamp).toBeGreaterThan(before)
+    expect(message.timestamp).toBeLessThan(performance.now() / 1000)
+  })
+
+  test('whose topic is an alias has the name, and the alias among its properties', async () => {
+    const client = new Client(V2, 'c', { protocol: MQTTv5 })
+    clients.push(client)
+    const properties = new Properties(PacketTypes.CONNECT)
+    properties.TopicAliasMaximum = 2
+    const seen: string[] = []
+    client.on_message = (_client, _userdata, message: MQTTMessage) => {
+      seen.push(`${message.topic} ${message.properties?.TopicAlias}`)
+    }
+    await client.connect('127.0.0.1', peer.port, { properties })
+    const connection = await peer.accept()
+    connection.send('2003000000 3009 0003 612f62 03 23 0002 3006 0000 03 23 0002')
+    client.loop_start()
+    while (seen.length < 2) await new Promise(setImmediate)
+    expect(seen).toEqual(['a/b 2', 'a/b 2'])
   })
 })
 
