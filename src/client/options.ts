@@ -283,7 +283,7 @@ export function constructorOptions(
   second: ClientOptions = {},
 ): ClientOptions {
   if (typeof first !== 'string' && !(first instanceof URL)) return { ...first, ...second }
-  return { ...second, url: first }
+  return Object.assign({}, second, { url: first })
 }
 
 /** What the hook returned, laid over the options that it overrides: one level deep where options are objects. */
@@ -322,8 +322,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   ) {
     throw wrongOption('password', 'a username beside it: MQTT 3 knows no password alone [MQTT-3.1.2-22]')
   }
-  return Object.freeze({
-    ...withDefaults(DEFAULTS, options),
+  const resolved = Object.assign(withDefaults(DEFAULTS, options), {
     servers: Object.freeze(servers),
     shuffled: options.serverOrder === 'shuffled',
     protocolVersion: version === 'auto' ? 5 : version,
@@ -335,6 +334,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     reconnect: resolveReconnect(options.reconnect),
     queue: Object.freeze(withDefaults(QUEUE, options.queue)),
   })
+  return Object.freeze(resolved)
 }
 
 function resolveReconnect(reconnect: ClientOptions['reconnect']): ResolvedOptions['reconnect'] {
@@ -342,12 +342,12 @@ function resolveReconnect(reconnect: ClientOptions['reconnect']): ResolvedOption
   return Object.freeze(withDefaults(RECONNECT, reconnect === true ? undefined : reconnect))
 }
 
-/** `undefined` counts as absent. */
+/** `undefined` counts as absent. The defaults are inherited: a thousand clients have them once. */
 function withDefaults<T extends object>(
   defaults: T,
   given: { readonly [K in keyof T]?: T[K] | undefined } = {},
 ): T {
-  const merged = { ...defaults }
+  const merged = Object.create(defaults) as T
   for (const key of Object.keys(defaults) as (keyof T)[]) {
     const value = given[key]
     if (value !== undefined) merged[key] = value

@@ -19,7 +19,7 @@ export class SubscriptionTrie<T> {
   readonly #root = new TrieNode<T>('')
   #exactCount = 0
   #wildcardCount = 0
-  readonly #remembered = new Map<string, readonly T[]>()
+  #remembered: Map<string, readonly T[]> | undefined
   /** What was remembered last: the same list does for all topics that match the same. */
   #lastFound: readonly T[] | undefined
   /** Lookups that did not find a full memory to know their topic. */
@@ -94,7 +94,7 @@ export class SubscriptionTrie<T> {
     // Nothing is faster than the one lookup that this is.
     if (this.#wildcardCount === 0) append(this.#exact.get(topic), into)
     else {
-      const known = this.#remembered.get(topic)
+      const known = this.#remembered?.get(topic)
       if (known === undefined) this.#search(topic, into)
       else append(known, into)
     }
@@ -113,7 +113,7 @@ export class SubscriptionTrie<T> {
     const before = into.length
     if (this.#exactCount > 0) append(this.#exact.get(topic), into)
     descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, into)
-    if (this.#remembered.size === REMEMBERED) {
+    if (this.#remembered?.size === REMEMBERED) {
       this.#misses++
       if (this.#misses < PATIENCE) return
       this.#forget()
@@ -121,13 +121,14 @@ export class SubscriptionTrie<T> {
     const last = this.#lastFound
     const found = last !== undefined && isTail(last, into, before) ? last : into.slice(before)
     this.#lastFound = found
+    this.#remembered ??= new Map()
     this.#remembered.set(topic, found)
   }
 
   #forget(): void {
     this.#misses = 0
     this.#lastFound = undefined
-    if (this.#remembered.size > 0) this.#remembered.clear()
+    this.#remembered = undefined
   }
 }
 
