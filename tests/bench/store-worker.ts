@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import mqtt from 'mqtt'
 import { Client } from 'mqtt-await'
 import { levelStore, memoryStore, type SessionStore } from 'mqtt-await/store'
@@ -12,6 +13,8 @@ export interface StoreOrder {
   readonly variant: StoreVariant
   readonly port: number
   readonly count: number
+  /** Of a disk store of MQTT.js: the file to load. */
+  readonly module?: string | undefined
 }
 
 export interface StoreResult {
@@ -29,10 +32,11 @@ export type StoreVariant =
   | 'MQTT.js, memory store'
   | 'MQTT.js, mqtt-level-store'
   | 'MQTT.js, mqtt-nedb-store'
+  | 'MQTT.js, mqtt-jsonl-store'
 
 const OUTSTANDING = 4000
 
-const { variant, port, count } = JSON.parse(process.argv[2] ?? '{}') as StoreOrder
+const { variant, port, count, module } = JSON.parse(process.argv[2] ?? '{}') as StoreOrder
 const place = mkdtempSync(join(tmpdir(), 'mqtt-await-bench-'))
 try {
   const publisher = await (variant.startsWith('MQTT.js') ? openMqttJs() : openMqttAwait())
@@ -46,7 +50,8 @@ try {
   const result: StoreResult = { rate: count / seconds, cpuMicros: (user + system) / count }
   process.send?.(result)
 } finally {
-  rmSync(place, { recursive: true, force: true })
+  // A store may still be at work in there.
+  rmSync(place, { recursive: true, force: true, maxRetries: 10 })
 }
 process.disconnect?.()
 
@@ -78,15 +83,22 @@ function storeOf(name: StoreVariant): SessionStore | undefined {
   return undefined
 }
 
-/** Both are CommonJS, and give a maker of the two stores that MQTT.js takes. */
+type MqttJsStores = { incoming: mqtt.IStore; outgoing: mqtt.IStore }
+
+/** Two of them give a function, as CommonJS, and one a class, which makes the two stores that MQTT.js takes. */
 async function mqttJsStores(): Promise<Pick<mqtt.IClientOptions, 'incomingStore' | 'outgoingStore'>> {
-  const name = variant.replace('MQTT.js, ', '')
-  if (name === 'memory store') return {}
-  const { default: make } = (await import(name)) as {
-    default: (place: string) => { incoming: mqtt.IStore; outgoing: mqtt.IStore }
+  if (module === undefined) return {}
+  const { default: make, Manager } = (await import(pathToFileURL(module).href)) as {
+    default?: ((place: string) => MqttJsStores) | object
+    Manager?: new (place: string) => JsonlManager
   }
-  const { incoming, outgoing } = make(place)
+  const { incoming, outgoing } =
+    Manager === undefined ? (make as (place: string) => MqttJsStores)(place) : await new Manager(place).open()
   return { incomingStore: incoming, outgoingStore: outgoing }
+}
+
+interface JsonlManager {
+  open(): Promise<MqttJsStores>
 }
 
 async function openMqttJs(): Promise<Publisher> {

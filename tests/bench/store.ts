@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { PeerScript } from './peer.ts'
@@ -18,29 +19,50 @@ const all: Readonly<Record<StoreVariant, number>> = {
   'MQTT.js, memory store': 60_000,
   'MQTT.js, mqtt-level-store': 20_000,
   'MQTT.js, mqtt-nedb-store': 6_000,
+  'MQTT.js, mqtt-jsonl-store': 40_000,
 }
 
-/** The disk stores of MQTT.js are measured where they are installed: they are old, and one of them brings a native module. */
-const require = createRequire(import.meta.url)
-const variants = Object.entries(all).filter(([variant]) => {
-  const name = /mqtt-\w+-store/.exec(variant)?.[0]
-  if (name === undefined) return true
-  try {
-    require.resolve(name)
-    return true
-  } catch {
-    return false
-  }
-}) as [StoreVariant, number][]
+interface Contestant {
+  readonly variant: StoreVariant
+  readonly count: number
+  /** Of a disk store of MQTT.js: the file to load. */
+  readonly module: string | undefined
+}
 
-/** `npm run bench -- store [--runs N]`: what a store costs a publisher of QoS 1. Medians; variants take turns. */
+/**
+ * The disk stores of MQTT.js are measured where they are installed: they are old, and one of them brings a native module. To
+ * leave this package's dependencies as they are, install them elsewhere:
+ *
+ *     npm install --prefix /tmp/stores mqtt-level-store mqtt-nedb-store mqtt-jsonl-store
+ *     npm run bench -- store --stores /tmp/stores
+ */
+function contestants(place: string | undefined): Contestant[] {
+  const require = createRequire(place === undefined ? import.meta.url : resolve(place, 'package.json'))
+  const found: Contestant[] = []
+  for (const [variant, count] of Object.entries(all) as [StoreVariant, number][]) {
+    const name = /mqtt-\w+-store/.exec(variant)?.[0]
+    try {
+      found.push({ variant, count, module: name === undefined ? undefined : require.resolve(name) })
+    } catch {
+      console.log(`${variant}: not installed`)
+    }
+  }
+  return found
+}
+
+/** `npm run bench -- store [--runs N] [--stores folder]`: what a store costs a publisher of QoS 1. Medians; variants take turns. */
 export async function run(parameters: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...parameters], options: { runs: { type: 'string', default: '5' } } })
+  const { values } = parseArgs({
+    args: [...parameters],
+    options: { runs: { type: 'string', default: '5' }, stores: { type: 'string' } },
+  })
   await prepare()
   const results = new Map<StoreVariant, StoreResult[]>()
+  const taking = contestants(values.stores)
   for (let round = 1; round <= Number(values.runs); round++) {
-    for (const [variant, count] of variants) {
-      const result = await measure(variant, count)
+    for (const contestant of taking) {
+      const { variant } = contestant
+      const result = await measure(contestant)
       results.set(variant, [...(results.get(variant) ?? []), result])
     }
   }
@@ -56,7 +78,7 @@ export async function run(parameters: readonly string[]): Promise<void> {
   }
 }
 
-async function measure(variant: StoreVariant, count: number): Promise<StoreResult> {
+async function measure({ variant, count, module }: Contestant): Promise<StoreResult> {
   const script: PeerScript = {
     form: { version: 5, qos: 0, withProperties: false },
     payloadSize: 64,
@@ -64,7 +86,7 @@ async function measure(variant: StoreVariant, count: number): Promise<StoreResul
   }
   const peer = fork(`${folder}built/peer.js`, [JSON.stringify(script)])
   const [{ port }] = (await once(peer, 'message')) as [{ port: number }]
-  const order: StoreOrder = { variant, port, count }
+  const order: StoreOrder = { variant, port, count, module }
   const worker = fork(`${folder}built/store-worker.js`, [JSON.stringify(order)])
   let result: StoreResult | undefined
   worker.on('message', (message) => {

@@ -108,7 +108,8 @@ export class WireAuditor {
     for (const exchange of this.#exchanges.values()) {
       if (exchange.isReleased && !exchange.isReleaseWritten) exchange.isDoubtful = true
     }
-    for (const exchange of this.#ended) {
+    // The last one under an identifier.
+    for (const exchange of this.#ended.reverse()) {
       if (this.#exchanges.has(exchange.packetId)) continue
       exchange.isDoubtful = true
       this.#exchanges.set(exchange.packetId, exchange)
