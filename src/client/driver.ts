@@ -174,10 +174,6 @@ export class Driver implements SessionSink, PublicationHost {
     return (this.session.oldestQueued() as OutgoingPublication | undefined) ?? this.#early[0]
   }
 
-  get isLinked(): boolean {
-    return this.#link !== undefined
-  }
-
   // ------------------------------------------------------------------------------------------------ inputs
 
   /** The handler for a transport that is about to be opened for this driver. */

@@ -37,10 +37,6 @@ export class HeldMessages {
     this.#hasConsumers = hasConsumers
   }
 
-  get size(): number {
-    return this.#held.length
-  }
-
   add(message: AnyMessage, left: boolean): void {
     message.handled = false
     message.detach()

@@ -86,16 +86,6 @@ export class MessageRouter implements SubscriptionHome {
     this.#held = new HeldMessages(host, () => this.#subscriptions.size > 0)
   }
 
-  /** How many filters are wanted from the server. */
-  get filters(): number {
-    return this.#registry.size
-  }
-
-  /** Messages that are held because nobody wants them yet. */
-  get held(): number {
-    return this.#held.size
-  }
-
   /** Handlers are at work. */
   get isHandling(): boolean {
     return this.#handlings !== undefined && this.#handlings.size > 0

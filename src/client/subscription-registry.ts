@@ -64,11 +64,6 @@ export class SubscriptionRegistry {
     return this.#subscribes
   }
 
-  /** How many filters are wanted. */
-  get size(): number {
-    return this.#entries.size
-  }
-
   /** Registers a claim and asks the server for what it needs. */
   add(claim: Claim, consumer: Consumer | undefined): void {
     const asked: FilterEntry[] = []

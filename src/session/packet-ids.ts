@@ -22,10 +22,6 @@ export class PacketIds<Holder> {
     return LARGEST_ID - this.#inUse
   }
 
-  get inUse(): number {
-    return this.#inUse
-  }
-
   /** Takes an id for `holder`; 0 when all 65,535 are in use. */
   allocate(holder: Holder): number {
     if (this.#inUse === LARGEST_ID) return 0

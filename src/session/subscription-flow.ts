@@ -35,10 +35,6 @@ export class SubscriptionFlow {
     return this.#requests.isEmpty
   }
 
-  get hasWaiting(): boolean {
-    return this.#requests.waiting > 0
-  }
-
   subscribe(command: SubscribeCommand): void {
     this.#wanted.want(command)
     this.#requests.add(new RequestPart(new PendingRequest(command)))

@@ -15,14 +15,6 @@ interface Wanted {
 export class Subscriptions {
   readonly #wanted: Map<string, Wanted> = new Map()
 
-  get size(): number {
-    return this.#wanted.size
-  }
-
-  has(filter: string): boolean {
-    return this.#wanted.has(filter)
-  }
-
   want(command: SubscribeCommand): void {
     const { subscriptionIdentifier, userProperties } = command
     for (const request of command.filters) {

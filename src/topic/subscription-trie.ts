@@ -17,18 +17,12 @@ const PATIENCE = 16 * REMEMBERED
 export class SubscriptionTrie<T> {
   readonly #exact = new Map<string, T[]>()
   readonly #root = new TrieNode<T>('')
-  #exactCount = 0
   #wildcardCount = 0
   #remembered: Map<string, readonly T[]> | undefined
   /** What was remembered last: the same list does for all topics that match the same. */
   #lastFound: readonly T[] | undefined
   /** Lookups that did not find a full memory to know their topic. */
   #misses = 0
-
-  /** How many values are held. */
-  get size(): number {
-    return this.#exactCount + this.#wildcardCount
-  }
 
   /** Adds a value under a valid filter; `$share/{group}/` is ignored. The same value may be added again. */
   add(filter: string, value: T): void {
@@ -38,7 +32,6 @@ export class SubscriptionTrie<T> {
       const values = this.#exact.get(pattern)
       if (values === undefined) this.#exact.set(pattern, [value])
       else values.push(value)
-      this.#exactCount++
       return
     }
     let node = this.#root
@@ -55,7 +48,6 @@ export class SubscriptionTrie<T> {
       const values = this.#exact.get(pattern)
       if (values === undefined || !removeOnce(values, value)) return false
       if (values.length === 0) this.#exact.delete(pattern)
-      this.#exactCount--
       return true
     }
     const path = [this.#root]
@@ -75,15 +67,6 @@ export class SubscriptionTrie<T> {
     return true
   }
 
-  /** The values under exactly this filter, in the order they were added. */
-  get(filter: string): readonly T[] {
-    const pattern = filterPattern(filter)
-    if (!hasWildcard(pattern)) return this.#exact.get(pattern) ?? []
-    let node: TrieNode<T> | undefined = this.#root
-    for (const level of pattern.split('/')) node = node?.child(level)
-    return node?.values ?? []
-  }
-
   /**
    * Appends the values of all filters that match a topic name to `into`, and says how many they were. A value that
    * was added under several of them is appended several times. A wildcard at the first level matches no topic that
@@ -101,17 +84,9 @@ export class SubscriptionTrie<T> {
     return into.length - before
   }
 
-  clear(): void {
-    this.#exact.clear()
-    this.#root.clear()
-    this.#exactCount = 0
-    this.#wildcardCount = 0
-    this.#forget()
-  }
-
   #search(topic: string, into: T[]): void {
     const before = into.length
-    if (this.#exactCount > 0) append(this.#exact.get(topic), into)
+    if (this.#exact.size > 0) append(this.#exact.get(topic), into)
     descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, into)
     if (this.#remembered?.size === REMEMBERED) {
       this.#misses++
@@ -183,13 +158,6 @@ class TrieNode<T> {
     if (child === this.plus) this.plus = undefined
     else if (child === this.hash) this.hash = undefined
     else this.#dropLiteral(child)
-  }
-
-  clear(): void {
-    this.values.length = 0
-    this.plus = undefined
-    this.hash = undefined
-    this.literals = undefined
   }
 
   #dropLiteral(child: TrieNode<T>): void {
