@@ -13,6 +13,7 @@ import { KeyError, RuntimeError, ValueError } from './errors.ts'
 import { defaultLogger, type Logger } from './logger.ts'
 import { Loops } from './loops.ts'
 import { finishInfo, MQTTMessageInfo } from './message-info.ts'
+import { Narrator } from './narrator.ts'
 import { encodePayload, type PayloadType } from './payload.ts'
 import type { Properties } from './properties.ts'
 import { toCore } from './property-mapping.ts'
@@ -213,6 +214,7 @@ export class Client {
   #store: SessionStore | null
   #settings: Settings
   #callbacks: CallbackRunner
+  #narrator: Narrator
   #loops: Loops
   #connection: Connection
 
@@ -268,22 +270,23 @@ export class Client {
       reconnect_on_failure,
       manual_ack,
     )
-    ;[this.#callbacks, this.#loops, this.#connection] = this.#assemble(userdata)
+    ;[this.#callbacks, this.#narrator, this.#loops, this.#connection] = this.#assemble(userdata)
   }
 
-  #assemble(userdata: UserData): [CallbackRunner, Loops, Connection] {
+  #assemble(userdata: UserData): [CallbackRunner, Narrator, Loops, Connection] {
     const callbacks = new CallbackRunner(this, userdata, (error) => connection.defer(error))
     const loops = new Loops(this.#settings, callbacks)
+    const narrator = new Narrator(callbacks, this.#version, this.#settings)
     const connection = new Connection(
       this.#settings,
-      this.#version,
       callbacks,
+      narrator,
       loops,
       this.#republish,
       this.#store,
     )
     loops.connection = connection
-    return [callbacks, loops, connection]
+    return [callbacks, narrator, loops, connection]
   }
 
   /**
@@ -306,7 +309,7 @@ export class Client {
     this.#store = null
     this.#republish = true
     this.#settings = new Settings(client_id, clean_session, MQTTProtocolVersion.MQTTv311, 'tcp', true, false)
-    ;[this.#callbacks, this.#loops, this.#connection] = this.#assemble(userdata)
+    ;[this.#callbacks, this.#narrator, this.#loops, this.#connection] = this.#assemble(userdata)
   }
 
   // ------------------------------------------------------------------------------------------------ properties
@@ -721,13 +724,13 @@ export class Client {
     if (callback === null || callback === undefined || sub === null || sub === undefined) {
       throw new ValueError('sub and callback must both be defined.')
     }
-    this.#connection.filters.set(sub, callback)
+    this.#narrator.filters.set(sub, callback)
   }
 
   message_callback_remove(sub: string): void {
     if (sub === null || sub === undefined) throw new ValueError('sub must be defined.')
     try {
-      this.#connection.filters.delete(sub)
+      this.#narrator.filters.delete(sub)
     } catch (error) {
       if (!(error instanceof KeyError)) throw error
     }

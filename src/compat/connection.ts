@@ -7,40 +7,24 @@ import type {
   Packet,
 } from '../codec/packet.ts'
 import { ConnectError, type MqttError, ProtocolError, type StoreError } from '../errors.ts'
-import type { SubscribeCommand, SubscribeOutcome, UnsubscribeCommand } from '../session/command.ts'
-import { AckState, InboundMessage } from '../session/inbound-message.ts'
+import type { SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
+import { InboundMessage } from '../session/inbound-message.ts'
 import type { Limits } from '../session/limits.ts'
 import { type OutboundMessage, Stage } from '../session/outbound-message.ts'
 import { ReleaseFlow } from '../session/release-flow.ts'
 import type { SessionConfig } from '../session/session.ts'
 import type { PublishOutcome } from '../session/sink.ts'
 import type { SessionStore } from '../store/store.ts'
-import { type CallbackFacts, callbackArguments } from './callback-arguments.ts'
 import type { CallbackRunner } from './callback-runner.ts'
-import type { Callback } from './callback-types.ts'
-import {
-  type CallbackAPIVersion,
-  LogLevel,
-  MessageState,
-  MessageType,
-  MQTTErrorCode,
-  MQTTProtocolVersion,
-} from './enums.ts'
-import {
-  convert_connack_rc_to_reason_code,
-  convert_disconnect_error_code_to_reason_code,
-} from './error-text.ts'
-import { KeyError, ValueError } from './errors.ts'
-import { MQTTMatcher } from './matcher.ts'
-import { MQTTMessage } from './message.ts'
+import { LogLevel, MessageType, MQTTErrorCode, MQTTProtocolVersion } from './enums.ts'
+import { ValueError } from './errors.ts'
 import { finishInfo } from './message-info.ts'
+import { MessageNumbers } from './message-numbers.ts'
+import type { Narrator } from './narrator.ts'
 import { networkError, transportFactory } from './network.ts'
+import { OwedMessages } from './owed-messages.ts'
 import { connackReturnCode, PacketLog, type PacketLogSource } from './packet-log.ts'
-import { PacketTypes } from './packet-types.ts'
-import { Properties } from './properties.ts'
-import { fromCore } from './property-mapping.ts'
 import { answerOf, OutgoingMessage, Publications, restoredMessage } from './publications.ts'
-import { ReasonCode } from './reason-code.ts'
 import { randomClientId, type Settings } from './settings.ts'
 import { DriverSocket } from './socket-like.ts'
 import { checkPacket } from './wire-check.ts'
@@ -94,12 +78,11 @@ const LONGEST_TIMER_MS = 2_147_483_647
 export class Connection implements ManualDriverHandler, PacketLogSource {
   state: State = 'new'
   readonly publications: Publications = new Publications()
-  readonly filters: MQTTMatcher<Callback> = new MQTTMatcher()
   /** No CONNACK has been received since `connect()`. */
   first = true
   readonly #settings: Settings
-  readonly #version: CallbackAPIVersion
   readonly #callbacks: CallbackRunner
+  readonly #narrator: Narrator
   readonly #watcher: ConnectionWatcher
   readonly #driver: ManualDriver
   #opening: Opening | undefined
@@ -124,25 +107,21 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   #unsubscribes: (() => void)[] = []
   #connack: ConnackPacket | undefined
   #deferredError: { readonly error: unknown } | undefined
-  /** Messages that the program has to acknowledge, by QoS and number. */
-  readonly #owed = new Map<number, InboundMessage>()
-  /** Number of the SUBSCRIBE, UNSUBSCRIBE or QoS 0 PUBLISH that is being handed to the session. */
-  #currentMid = 0
-  /** Numbers of SUBSCRIBEs and UNSUBSCRIBEs that the session has not sent yet. */
-  #queuedRequests: number[] = []
-  readonly #requestMids = new Map<number, number>()
+  readonly #owed = new OwedMessages()
+  readonly #numbers: MessageNumbers
 
   constructor(
     settings: Settings,
-    version: CallbackAPIVersion,
     callbacks: CallbackRunner,
+    narrator: Narrator,
     watcher: ConnectionWatcher,
     republish: boolean,
     store: SessionStore | null,
   ) {
     this.#settings = settings
-    this.#version = version
     this.#callbacks = callbacks
+    this.#narrator = narrator
+    this.#numbers = new MessageNumbers(this.publications)
     this.#watcher = watcher
     const config: SessionConfig = {
       // Read at each CONNACK: it can be set between connections.
@@ -385,9 +364,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       if (qos === 0) return
     }
     this.publications.add(message)
-    this.#currentMid = message.mid
-    const refusal = this.#driver.publish(message)
-    this.#currentMid = 0
+    const refusal = this.#numbers.handOver(message.mid, false, () => this.#driver.publish(message))
     if (refusal !== undefined) {
       this.publications.remove(message)
       finishInfo(info, limitCode(refusal))
@@ -410,7 +387,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       subscriptionIdentifier,
       userProperties,
       settle: (outcome) => {
-        this.#driver.say(() => this.#answered('on_subscribe', mid, outcome))
+        this.#driver.say(() => this.#narrator.answered('on_subscribe', mid, outcome))
       },
     }
     const waiting = this.#driver.isOpen ? undefined : this.#subscribes
@@ -427,7 +404,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       filters,
       userProperties,
       settle: (outcome) => {
-        this.#driver.say(() => this.#answered('on_unsubscribe', mid, outcome))
+        this.#driver.say(() => this.#narrator.answered('on_unsubscribe', mid, outcome))
       },
     }
     // The session answers offline UNSUBSCRIBEs at once: they wait here for CONNACK.
@@ -436,13 +413,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   }
 
   #request(mid: number, waiting: (() => void)[] | undefined, send: () => void): MQTTErrorCode {
-    const request = () => {
-      this.#currentMid = mid
-      send()
-      // Not sent yet: the trace asks for its number later.
-      if (this.#currentMid === mid) this.#queuedRequests.push(mid)
-      this.#currentMid = 0
-    }
+    const request = () => this.#numbers.handOver(mid, true, send)
     if (waiting !== undefined) {
       waiting.push(request)
       return MQTT_ERR_SUCCESS
@@ -453,13 +424,9 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   /** Acknowledges a message that was left to the program. */
   acknowledge(mid: number, qos: number): MQTTErrorCode {
-    const key = owedKey(mid, qos)
-    const message = this.#owed.get(key)
-    if (message !== undefined) {
-      this.#owed.delete(key)
-      // Without a connection PUBCOMP leaves when PUBREL comes again.
-      this.#driver.session.acknowledge(message, 0)
-    }
+    const message = this.#owed.take(mid, qos)
+    // Without a connection PUBCOMP leaves when PUBREL comes again.
+    if (message !== undefined) this.#driver.session.acknowledge(message, 0)
     return this.#driver.isOpen ? this.queued() : MQTT_ERR_NO_CONN
   }
 
@@ -614,8 +581,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   onConnected(_limits: Limits, connack: ConnackPacket): void {
     const disconnect = this.#disconnect
     this.first = false
-    // Nothing is owed to a session that is gone.
-    for (const [key, { ackState }] of this.#owed) if (ackState === AckState.none) this.#owed.delete(key)
+    this.#owed.forgetLost()
     for (const request of this.#unsubscribes.splice(0)) request()
     if (disconnect !== undefined) {
       this.#disconnect = undefined
@@ -624,7 +590,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     }
     this.state = 'connected'
     this.#watcher.connected()
-    this.#tellConnect(connack)
+    this.#narrator.connected(connack)
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
@@ -659,25 +625,18 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       this.#driver.session.takeBack(inbound)
       return
     }
-    const message = this.#received(inbound)
-    const key = owedKey(inbound.packetId, inbound.qos)
     // Before the callbacks: they may acknowledge it.
-    if (inbound.qos > 0 && this.#settings.manualAck) this.#owed.set(key, inbound)
+    if (inbound.qos > 0 && this.#settings.manualAck) this.#owed.add(inbound)
     try {
-      const callbacks = [...this.filters.iter_match(inbound.topic)]
-      for (const callback of callbacks) {
-        this.#callbacks.run(callback, `user defined callback function ${callback.name}`, [message])
-      }
-      if (callbacks.length === 0) this.#callbacks.call('on_message', message)
+      this.#narrator.message(inbound)
     } catch (error) {
-      this.#owed.delete(key)
+      this.#owed.take(inbound.packetId, inbound.qos)
       this.#driver.session.disown(inbound)
       throw error
     }
-    if (!this.#settings.manualAck) {
-      this.#owed.delete(key)
-      this.#driver.session.acknowledge(inbound, 0)
-    }
+    if (this.#settings.manualAck) return
+    this.#owed.take(inbound.packetId, inbound.qos)
+    this.#driver.session.acknowledge(inbound, 0)
   }
 
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
@@ -703,27 +662,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   // ------------------------------------------------------------------------------------------------ for the log
 
   midOf(packet: Packet): number {
-    switch (packet.type) {
-      case 'publish':
-        if (packet.qos > 0) return this.publications.midOfPacket(packet.packetId) || packet.packetId
-        return this.#currentMid || this.publications.midOfNextWaiting(packet.topic)
-      case 'subscribe':
-      case 'unsubscribe': {
-        const mid = this.#currentMid || this.#queuedRequests.shift() || packet.packetId
-        this.#currentMid = 0
-        this.#requestMids.set(packet.packetId, mid)
-        return mid
-      }
-      case 'unsuback':
-        return this.#requestMids.get(packet.packetId) ?? packet.packetId
-      case 'puback':
-      case 'pubrec':
-      case 'pubrel':
-      case 'pubcomp':
-        return this.publications.midOfPacket(packet.packetId) || packet.packetId
-      default:
-        return 0
-    }
+    return this.#numbers.of(packet)
   }
 
   onReceived(packet: Packet): string {
@@ -734,92 +673,14 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     return rc === 1 ? ', attempting downgrade to MQTT v3.1.' : ', attempting to use non-empty CID'
   }
 
-  // ------------------------------------------------------------------------------------------------ telling the program
-
-  #tell<Name extends keyof CallbackFacts>(name: Name, facts: CallbackFacts[Name]): void {
-    if (!this.#callbacks.has(name)) return
-    this.#callbacks.call(name, ...callbackArguments(name, this.#version, this.protocol, facts))
-  }
-
-  #tellConnect(connack: ConnackPacket): void {
-    const five = this.protocol === MQTTProtocolVersion.MQTTv5
-    const rc = connackReturnCode(connack.reasonCode)
-    // A broker that does not know MQTT 5 says so in the form of MQTT 3, which has no properties.
-    const absent = connack.reasonCode === 0x84 && connack.properties === undefined
-    this.#tell('on_connect', {
-      sessionPresent: connack.sessionPresent,
-      rc,
-      reason: five
-        ? reasonCode(PacketTypes.CONNACK, connack.reasonCode)
-        : convert_connack_rc_to_reason_code(rc),
-      properties: five && !absent ? fromCore(PacketTypes.CONNACK, connack.properties) : null,
-      empty: new Properties(PacketTypes.CONNACK),
-    })
-  }
-
-  #tellDisconnect(rc: MQTTErrorCode, packet: DisconnectPacket | undefined): void {
-    this.#tell('on_disconnect', {
-      fromServer: packet !== undefined,
-      rc,
-      reason:
-        packet === undefined
-          ? convert_disconnect_error_code_to_reason_code(rc)
-          : reasonCode(PacketTypes.DISCONNECT, packet.reasonCode),
-      properties: packet === undefined ? null : fromCore(PacketTypes.DISCONNECT, packet.properties),
-      empty: new Properties(PacketTypes.DISCONNECT),
-    })
-  }
-
   /** `on_publish`, then the info. */
   #finish(message: OutgoingMessage, code: number, properties: AckProperties | undefined): void {
     this.publications.remove(message)
-    // PUBREC ends a QoS 2 exchange with a failure; PUBCOMP knows 0 and 146 alone.
-    const packetType =
-      message.qos < 2
-        ? PacketTypes.PUBACK
-        : code === 0 || code === 0x92
-          ? PacketTypes.PUBCOMP
-          : PacketTypes.PUBREC
     try {
-      this.#tell('on_publish', {
-        mid: message.mid,
-        reason: reasonCode(packetType, code),
-        properties: fromCore(packetType, properties),
-      })
+      this.#narrator.published(message.mid, message.qos, code, properties)
     } finally {
       finishInfo(message.info)
     }
-  }
-
-  #answered(
-    name: 'on_subscribe' | 'on_unsubscribe',
-    mid: number,
-    outcome: SubscribeOutcome | MqttError,
-  ): void {
-    if (outcome instanceof Error) return
-    const packetType = name === 'on_subscribe' ? PacketTypes.SUBACK : PacketTypes.UNSUBACK
-    // UNSUBACK of MQTT 3 says nothing.
-    const silent = name === 'on_unsubscribe' && this.protocol !== MQTTProtocolVersion.MQTTv5
-    this.#tell(name, {
-      mid,
-      reasons: silent ? [] : outcome.results.map((result) => reasonCode(packetType, result.reasonCode)),
-      properties: fromCore(packetType, outcome.properties),
-    })
-  }
-
-  #received(inbound: InboundMessage): MQTTMessage {
-    const message = new MQTTMessage({ mid: inbound.packetId })
-    message.topic = inbound.topic
-    message.payload = inbound.payload.slice()
-    message.qos = inbound.qos
-    message.retain = inbound.retain
-    message.dup = inbound.dup
-    if (inbound.qos === 2) message.state = MessageState.MQTT_MS_WAIT_FOR_PUBREL
-    message.timestamp = performance.now() / 1000
-    if (this.protocol === MQTTProtocolVersion.MQTTv5) {
-      message.properties = fromCore(PacketTypes.PUBLISH, inbound.properties)
-    }
-    return message
   }
 
   // ------------------------------------------------------------------------------------------------ ends
@@ -828,7 +689,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   #end(): void {
     this.#ending = false
     try {
-      this.#tellDisconnect(MQTT_ERR_SUCCESS, undefined)
+      this.#narrator.disconnected(MQTT_ERR_SUCCESS, undefined)
     } finally {
       // Unless the callback has connected again.
       if (this.state === 'disconnecting') {
@@ -844,12 +705,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     const expected = this.state === 'disconnecting'
     this.#leave(expected)
     this.#result = code
-    this.#tellDisconnect(expected ? MQTT_ERR_SUCCESS : code, undefined)
+    this.#narrator.disconnected(expected ? MQTT_ERR_SUCCESS : code, undefined)
   }
 
   #endedByBroker(packet: DisconnectPacket): void {
     this.#leave(this.state === 'disconnecting')
-    this.#tellDisconnect(MQTT_ERR_SUCCESS, packet)
+    this.#narrator.disconnected(MQTT_ERR_SUCCESS, packet)
   }
 
   #refused(connack: ConnackPacket): void {
@@ -865,12 +726,12 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     const version311 = this.protocol === MQTTProtocolVersion.MQTTv311 && rc === 1
     try {
       // MQTT 3.1.1 refused as a version and no leave to try another: a protocol error.
-      if (!version311) this.#tellConnect(connack)
+      if (!version311) this.#narrator.connected(connack)
     } finally {
       if (this.#driver.isOpen) {
         this.#leave(this.state === 'disconnecting')
         this.#result = version311 ? MQTTErrorCode.MQTT_ERR_PROTOCOL : code
-        this.#tellDisconnect(this.#result, undefined)
+        this.#narrator.disconnected(this.#result, undefined)
       }
     }
   }
@@ -929,7 +790,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     const registered = this.#registered
     this.#registered = false
     this.#unsubscribes = []
-    this.#queuedRequests = []
+    this.#numbers.connectionLost()
     try {
       if (socket !== null && registered) this.#callbacks.call('on_socket_unregister_write', socket)
       if (socket !== null) this.#callbacks.call('on_socket_close', socket)
@@ -937,22 +798,10 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       clearInterval(this.#life)
       this.#driver.close(how)
       socket?.closed()
-      this.#forgetOwed()
+      // QoS 1 comes again and is told again; QoS 2 is not, and its PUBCOMP is still the program's to give.
+      for (const message of this.#owed.takeQoS1()) this.#driver.session.takeBack(message)
     }
   }
-
-  /** QoS 1 comes again and is delivered again; QoS 2 is not, and its PUBCOMP is still the program's to give. */
-  #forgetOwed(): void {
-    for (const [key, message] of this.#owed) {
-      if (message.qos === 2) continue
-      this.#owed.delete(key)
-      this.#driver.session.takeBack(message)
-    }
-  }
-}
-
-function owedKey(mid: number, qos: number): number {
-  return qos * 0x1_0000 + mid
 }
 
 /** The first byte of a packet without its flags; 0 for a packet without a name. */
@@ -966,15 +815,4 @@ function limitCode(refusal: MqttError): MQTTErrorCode {
   return refusal.reasonCode === 0x95
     ? MQTTErrorCode.MQTT_ERR_PAYLOAD_SIZE
     : MQTTErrorCode.MQTT_ERR_NOT_SUPPORTED
-}
-
-/** A reason code of a packet; one that the packet can not have becomes an unspecified error. */
-function reasonCode(packetType: number, code: number): ReasonCode {
-  try {
-    return new ReasonCode(packetType, { identifier: code })
-  } catch (error) {
-    if (error instanceof ValueError || error instanceof KeyError)
-      return new ReasonCode(packetType, 'Unspecified error')
-    throw error
-  }
 }
