@@ -1,7 +1,7 @@
 import type { ByteStreams } from './custom.ts'
 import type { Transport, TransportHandler } from './transport.ts'
 
-/** How long the peer may take to end its side after `end()`. */
+/** How long the peer may take to end its side after `end()`, or when nothing can be written any more. */
 const END_LIMIT_MS = 2_000
 
 /** A pair of WHATWG streams of bytes as a transport. */
@@ -13,6 +13,7 @@ export class StreamTransport implements Transport {
   #bufferedBytes = 0
   #isEnding = false
   #isClosed = false
+  #writeError: unknown
   #timer: ReturnType<typeof setTimeout> | undefined
   /** Present while paused: what lets the reading go on. */
   #goOn: (() => void) | undefined
@@ -23,7 +24,7 @@ export class StreamTransport implements Transport {
     this.#handler = handler
     this.#reader = readable.getReader()
     this.#writer = writable.getWriter()
-    this.#writer.closed.catch((error: unknown) => this.#close(error))
+    this.#writer.closed.catch((error: unknown) => this.#writeFailed(error))
     // Nothing may be heard before `open` has resolved for its caller.
     setTimeout(() => this.#read(), 0)
   }
@@ -38,7 +39,7 @@ export class StreamTransport implements Transport {
       this.#bufferedBytes += chunk.byteLength
       this.#writer.write(chunk).then(
         () => this.#written(chunk.byteLength),
-        (error: unknown) => this.#close(error),
+        (error: unknown) => this.#writeFailed(error),
       )
     }
   }
@@ -60,7 +61,7 @@ export class StreamTransport implements Transport {
     this.#isEnding = true
     this.resume()
     this.#writer.close().catch((error: unknown) => this.#close(error))
-    this.#timer = setTimeout(() => this.destroy(), END_LIMIT_MS)
+    this.#timer ??= setTimeout(() => this.destroy(), END_LIMIT_MS)
   }
 
   destroy(): void {
@@ -75,10 +76,16 @@ export class StreamTransport implements Transport {
         if (done) break
         if (!this.#isClosed && value.byteLength > 0) this.#handler.onBytes(value)
       }
-      this.#close(undefined)
+      this.#close(this.#writeError)
     } catch (error) {
-      this.#close(error)
+      this.#close(this.#writeError ?? error)
     }
+  }
+
+  /** What the peer has sent before is still to be read: often it says why. */
+  #writeFailed(error: unknown): void {
+    this.#writeError ??= error
+    if (!this.#isClosed) this.#timer ??= setTimeout(() => this.#close(error), END_LIMIT_MS)
   }
 
   #written(bytes: number): void {

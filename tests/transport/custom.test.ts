@@ -74,6 +74,33 @@ test('a broken stream is the cause of the close', async () => {
   expect(await handler.closed).toMatchObject({ message: 'broken' })
 })
 
+test('what the peer has said before it stopped to listen is heard; one that says nothing is not waited for', async () => {
+  const broken = new Error('nobody listens')
+  const open = async (said: readonly Uint8Array[], ends: boolean): Promise<RecordingHandler> => {
+    const handler = new RecordingHandler()
+    const readable = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const bytes of said) controller.enqueue(bytes)
+        if (ends) controller.close()
+      },
+    })
+    const writable = new WritableStream<Uint8Array>({
+      start(controller) {
+        controller.error(broken)
+      },
+    })
+    const transport = await customTransport(async () => ({ readable, writable }))({ signal, handler })
+    transport.write([Buffer.from('to nobody')])
+    return handler
+  }
+  const last = await open([Buffer.from('go '), Buffer.from('away')], true)
+  expect(await last.closed).toBe(broken)
+  expect(last.text).toBe('go away')
+  const silent = await open([], false)
+  expect(await silent.closed).toBe(broken)
+  expect([last.closes, silent.closes]).toEqual([1, 1])
+})
+
 test('end() is bounded when nobody takes the bytes', async () => {
   const [near] = streamPair()
   const handler = new RecordingHandler()
