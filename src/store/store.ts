@@ -35,8 +35,9 @@ export interface SessionStore {
   load(from: number): AsyncIterable<StoredBlock>
   /**
    * Resolves when the batch is as durable as the store promises. A batch need not be atomic, but what survives of it must
-   * be a beginning: puts in their order, then removals. Once a write has failed, nothing is known about its batch, and
-   * the client writes no more.
+   * be a beginning: puts in their order, then removals. A new block may be there in part; one that replaces another is
+   * there as a whole, or the old one is. Once a write has failed, nothing is known about its batch, and the client
+   * writes no more.
    */
   write(batch: StoreBatch): Promise<void>
   /** Gives the store back; it can be opened again. Harmless on one that is not open. */
