@@ -1,37 +1,13 @@
 import { Properties } from './properties.ts'
-
-/** Names of the core's property objects where they are not just the name of MQTT in lower camel case. */
-const CORE_NAMES: Readonly<Record<string, string>> = {
-  UserProperty: 'userProperties',
-  SubscriptionIdentifier: 'subscriptionIdentifiers',
-  MaximumQoS: 'maximumQoS',
-  SubscriptionIdentifierAvailable: 'subscriptionIdentifiersAvailable',
-}
-
-/** Properties that are numbers on the wire and here, and booleans in the core. */
-const BOOLEANS = new Set([
-  'RequestProblemInformation',
-  'RequestResponseInformation',
-  'RetainAvailable',
-  'WildcardSubscriptionAvailable',
-  'SubscriptionIdentifierAvailable',
-  'SharedSubscriptionAvailable',
-])
-
-const NAMES: readonly (readonly [name: string, coreName: string])[] = Object.keys(
-  new Properties(1).names,
-).map((spaced) => {
-  const name = spaced.replaceAll(' ', '')
-  return [name, CORE_NAMES[name] ?? `${name[0]!.toLowerCase()}${name.slice(1)}`]
-})
+import { PROPERTIES } from './property-table.ts'
 
 /** What is set, as the core's property object; `undefined` when nothing is. */
 export function toCore<T extends object>(properties: Properties | null | undefined): T | undefined {
   if (properties === null || properties === undefined || properties.isEmpty()) return undefined
   const core: Record<string, unknown> = {}
-  for (const [name, coreName] of NAMES) {
+  for (const { name, coreName, isFlag } of PROPERTIES) {
     const value = (properties as unknown as Record<string, unknown>)[name]
-    if (value !== undefined) core[coreName] = BOOLEANS.has(name) ? value === 1 : value
+    if (value !== undefined) core[coreName] = isFlag ? value === 1 : value
   }
   return core as T
 }
@@ -40,7 +16,7 @@ export function toCore<T extends object>(properties: Properties | null | undefin
 export function fromCore(packetType: number, core: object | undefined): Properties {
   const properties = new Properties(packetType)
   if (core === undefined) return properties
-  for (const [name, coreName] of NAMES) {
+  for (const { name, coreName } of PROPERTIES) {
     const value = (core as Record<string, unknown>)[coreName]
     if (value === undefined) continue
     ;(properties as unknown as Record<string, unknown>)[name] = plain(value)

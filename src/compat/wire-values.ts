@@ -98,6 +98,16 @@ export function readBytes(buf: Uint8Array): [Uint8Array, number] {
   return [buf.slice(2, end), end]
 }
 
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
 function view(buf: Uint8Array, length: number): DataView {
   if (buf.length < length) throw new MalformedPacket(`${length} bytes expected, ${buf.length} there`)
   return new DataView(buf.buffer, buf.byteOffset, buf.byteLength)
