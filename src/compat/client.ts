@@ -14,159 +14,55 @@ import { defaultLogger, type Logger } from './logger.ts'
 import { Loops } from './loops.ts'
 import { finishInfo, MQTTMessageInfo } from './message-info.ts'
 import { Narrator } from './narrator.ts'
-import { encodePayload, type PayloadType } from './payload.ts'
+import {
+  type AllConstructorArguments,
+  CONNECT,
+  CONNECT_SRV,
+  CONSTRUCTOR,
+  type ConnectArguments,
+  type ConnectSrvArguments,
+  type ConstructorArguments,
+  DISCONNECT,
+  type DisconnectArguments,
+  ENABLE_LOGGER,
+  type EnableLoggerArguments,
+  LOOP,
+  LOOP_FOREVER,
+  type LOOP_READ,
+  type LoopArguments,
+  type LoopForeverArguments,
+  type LoopReadArguments,
+  POSITIONAL,
+  PUBLISH,
+  type PublishArguments,
+  RECONNECT_DELAY_SET,
+  REINITIALISE,
+  type ReconnectDelaySetArguments,
+  type ReinitialiseArguments,
+  SUBSCRIBE,
+  type SubscribeArguments,
+  TLS_SET,
+  TLS_SET_CONTEXT,
+  type TlsSetArguments,
+  type TlsSetContextArguments,
+  UNSUBSCRIBE,
+  type UnsubscribeArguments,
+  USERNAME_PW_SET,
+  type UsernamePwSetArguments,
+  WILL_SET,
+  type WillSetArguments,
+  WS_SET_OPTIONS,
+  type WsSetOptionsArguments,
+} from './parameters.ts'
+import { encodePayload } from './payload.ts'
 import type { Properties } from './properties.ts'
 import { toCore } from './property-mapping.ts'
 import { OutgoingMessage } from './publications.ts'
-import type { ReasonCode } from './reason-code.ts'
-import {
-  type CleanStartOption,
-  type ProxySettings,
-  Settings,
-  type TransportName,
-  type WebSocketHeaders,
-} from './settings.ts'
+import { type CleanStartOption, type ProxySettings, Settings, type TransportName } from './settings.ts'
 import type { SocketLike } from './socket-like.ts'
-import { type SubscribeTopic, subscriptionRequests } from './subscribe-arguments.ts'
-import type { SubscribeOptions } from './subscribe-options.ts'
-import type { TlsContext } from './tls-settings.ts'
+import { subscriptionRequests } from './subscribe-arguments.ts'
 import { checkPayload, checkQos, checkTopic } from './topic-check.ts'
 import { checkMessage, checkPacket } from './wire-check.ts'
-
-const CONSTRUCTOR = [
-  'callback_api_version',
-  'client_id',
-  'clean_session',
-  'userdata',
-  'protocol',
-  'transport',
-  'reconnect_on_failure',
-  'manual_ack',
-  'session_store',
-  'republish_on_clean_session',
-] as const
-type ConstructorArguments = [
-  callback_api_version?: CallbackAPIVersion,
-  client_id?: string | Uint8Array | null,
-  clean_session?: boolean | null,
-  userdata?: UserData,
-  protocol?: MQTTProtocolVersion,
-  transport?: TransportName,
-  reconnect_on_failure?: boolean,
-  manual_ack?: boolean,
-]
-type AllConstructorArguments = [
-  ...ConstructorArguments,
-  session_store?: SessionStore | null,
-  republish_on_clean_session?: boolean,
-]
-/** What follows by keyword only. */
-const POSITIONAL = 8
-
-const REINITIALISE = ['client_id', 'clean_session', 'userdata'] as const
-type ReinitialiseArguments = [client_id?: string | null, clean_session?: boolean | null, userdata?: UserData]
-
-const CONNECT = [
-  'host',
-  'port',
-  'keepalive',
-  'bind_address',
-  'bind_port',
-  'clean_start',
-  'properties',
-] as const
-type ConnectArguments = [
-  host: string,
-  port?: number,
-  keepalive?: number,
-  bind_address?: string,
-  bind_port?: number,
-  clean_start?: CleanStartOption,
-  properties?: Properties | null,
-]
-
-const CONNECT_SRV = ['domain', 'keepalive', 'bind_address', 'bind_port', 'clean_start', 'properties'] as const
-type ConnectSrvArguments = [
-  domain?: string | null,
-  keepalive?: number,
-  bind_address?: string,
-  bind_port?: number,
-  clean_start?: CleanStartOption,
-  properties?: Properties | null,
-]
-
-const PUBLISH = ['topic', 'payload', 'qos', 'retain', 'properties'] as const
-type PublishArguments = [
-  topic: string,
-  payload?: PayloadType,
-  qos?: number,
-  retain?: boolean,
-  properties?: Properties | null,
-]
-
-const SUBSCRIBE = ['topic', 'qos', 'options', 'properties'] as const
-type SubscribeArguments = [
-  topic: SubscribeTopic,
-  qos?: number,
-  options?: SubscribeOptions | null,
-  properties?: Properties | null,
-]
-
-const UNSUBSCRIBE = ['topic', 'properties'] as const
-type UnsubscribeArguments = [topic: string | string[], properties?: Properties | null]
-
-const DISCONNECT = ['reasoncode', 'properties'] as const
-type DisconnectArguments = [reasoncode?: ReasonCode | null, properties?: Properties | null]
-
-const WILL_SET = ['topic', 'payload', 'qos', 'retain', 'properties'] as const
-type WillSetArguments = PublishArguments
-
-const USERNAME_PW_SET = ['username', 'password'] as const
-type UsernamePwSetArguments = [username: string | null, password?: string | Uint8Array | null]
-
-const RECONNECT_DELAY_SET = ['min_delay', 'max_delay'] as const
-type ReconnectDelaySetArguments = [min_delay?: number, max_delay?: number]
-
-const WS_SET_OPTIONS = ['path', 'headers'] as const
-type WsSetOptionsArguments = [path?: string | null, headers?: WebSocketHeaders | null]
-
-const TLS_SET = [
-  'ca_certs',
-  'certfile',
-  'keyfile',
-  'cert_reqs',
-  'tls_version',
-  'ciphers',
-  'keyfile_password',
-  'alpn_protocols',
-] as const
-/** The parameters of `tls_set()`. */
-export const TLS_SET_PARAMETERS: readonly string[] = TLS_SET
-type TlsSetArguments = [
-  ca_certs?: string | null,
-  certfile?: string | null,
-  keyfile?: string | null,
-  cert_reqs?: number | null,
-  tls_version?: number | null,
-  ciphers?: string | null,
-  keyfile_password?: string | null,
-  alpn_protocols?: string[] | null,
-]
-
-const TLS_SET_CONTEXT = ['context'] as const
-type TlsSetContextArguments = [context?: TlsContext | null]
-
-const ENABLE_LOGGER = ['logger'] as const
-type EnableLoggerArguments = [logger?: Logger | null]
-
-const LOOP_READ = ['max_packets'] as const
-type LoopReadArguments = [max_packets?: number]
-
-const LOOP = ['timeout'] as const
-type LoopArguments = [timeout?: number]
-
-const LOOP_FOREVER = ['timeout', 'retry_first_connection'] as const
-type LoopForeverArguments = [timeout?: number, retry_first_connection?: boolean]
 
 /** Stands for a decorator: `client.connect_callback()(callback)` sets `on_connect` and returns the callback. */
 type Decorator = () => <Function extends Callback>(callback: Function) => Function

@@ -1,10 +1,11 @@
 import { bindArguments, isPlainObject, type WithKeywords } from './call-arguments.ts'
 import type { CallbackOnMessage, UserData } from './callback-types.ts'
-import { Client, TLS_SET_PARAMETERS } from './client.ts'
+import { Client } from './client.ts'
 import { CallbackAPIVersion, MQTTProtocolVersion } from './enums.ts'
 import { connack_string } from './error-text.ts'
 import { KeyError, MQTTException, ValueError } from './errors.ts'
 import type { MQTTMessage } from './message.ts'
+import { TLS_SET } from './parameters.ts'
 import type { PayloadType } from './payload.ts'
 import type { ReasonCode } from './reason-code.ts'
 import type { ProxySettings, TransportName } from './settings.ts'
@@ -32,6 +33,8 @@ export type TLSParameter = {
 
 type TlsArgument = TLSParameter | TlsContext
 type Auth = AuthParameter | Record<string, never>
+
+const TLS_SET_NAMES: readonly string[] = TLS_SET
 
 /** What all helpers take for the connection. */
 const CONNECTION = [
@@ -260,7 +263,7 @@ function setTls(client: Client, tls: TlsArgument): void {
   const names = Object.keys(rest)
   if (names.length === 0) {
     client.tls_set()
-  } else if (names.every((name) => TLS_SET_PARAMETERS.includes(name))) {
+  } else if (names.every((name) => TLS_SET_NAMES.includes(name))) {
     client.tls_set(rest)
   } else {
     client.tls_set_context(rest as TlsContext)
