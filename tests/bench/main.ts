@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { PeerScript } from './peer.ts'
@@ -13,7 +14,8 @@ import type { ContestantName, Measurement, Order } from './worker.ts'
 const HELP = `npm run bench -- [options]
 
   --scenario ID[,ID]   only these (a prefix is enough): ${scenarios.map((scenario) => scenario.id).join(' ')}
-  --client NAME[,NAME] only these: mqtt-await MQTT.js "bare socket"
+  --client NAME[,NAME] only these: mqtt-await MQTT.js "bare socket", and SAP, the fastest other client, which takes part where it
+                       is installed (npm install --no-save @sap/xb-msg-mqtt-v311; its licence is not an open one)
   --runs N             runs of each (default 5); medians are shown
   --out FOLDER         where results.json and results.svg go (default tests/bench)
   store [--runs N]     what a session store costs a publisher of QoS 1
@@ -23,7 +25,21 @@ const HELP = `npm run bench -- [options]
 Every run is two new processes: a scripted peer that is no broker and only as much of one as it must be, and the client.
 Contestants take turns within each round, so that a slow minute of the machine hits all of them. The package is built first if need be.`
 
-const contestants: readonly ContestantName[] = ['mqtt-await', 'MQTT.js', 'bare socket']
+const contestants: readonly ContestantName[] = [
+  'mqtt-await',
+  'MQTT.js',
+  ...(isInstalled('@sap/xb-msg-mqtt-v311') ? (['SAP'] as const) : []),
+  'bare socket',
+]
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name)
+    return true
+  } catch {
+    return false
+  }
+}
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
 async function startPeer(
@@ -76,7 +92,9 @@ async function measure(
 /** In a process with nothing else: no loader of TypeScript in the way. */
 function importTime(contestant: ContestantName): Measurement | undefined {
   if (contestant === 'bare socket') return undefined
-  const specifier = contestant === 'MQTT.js' ? 'mqtt' : 'mqtt-await'
+  const specifier = { 'MQTT.js': 'mqtt', SAP: '@sap/xb-msg-mqtt-v311', 'mqtt-await': 'mqtt-await' }[
+    contestant
+  ]
   const script = `const start = performance.now(); await import('${specifier}'); console.log(performance.now() - start)`
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: folder,

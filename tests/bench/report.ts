@@ -54,14 +54,17 @@ const showRatio = (value: number): string =>
 
 /** Ratios first, then medians: a Markdown table. */
 export function table(rows: readonly Row[]): string {
+  const hasSap = rows.some((row) => row.results.has('SAP'))
   const lines = [
     [
       'scenario',
       'x MQTT.js',
       'target',
+      ...(hasSap ? ['x SAP'] : []),
       'x bare socket',
       'mqtt-await',
       'MQTT.js',
+      ...(hasSap ? ['SAP'] : []),
       'bare socket',
       'CPU us/msg',
       'p99',
@@ -79,9 +82,11 @@ export function table(rows: readonly Row[]): string {
       row.scenario.title,
       showRatio(ratio(row, 'mqtt-await', 'MQTT.js')),
       target === undefined ? '' : `${least ? 'at least' : 'at most'} ${target}`,
+      ...(hasSap ? [showRatio(ratio(row, 'mqtt-await', 'SAP'))] : []),
       showRatio(ratio(row, 'mqtt-await', 'bare socket')),
       cell('mqtt-await'),
       cell('MQTT.js'),
+      ...(hasSap ? [cell('SAP')] : []),
       cell('bare socket'),
       Number.isNaN(cpu) ? '-' : cpu.toFixed(2),
       Number.isNaN(p99) ? '-' : `${p99.toFixed(1)} ${own[0]?.unit === 'us' ? 'us' : 'ms'}`,

@@ -150,6 +150,8 @@ export const scenarios: readonly Scenario[] = [
   { id: 'import', title: 'import', target: 0.25, work: { kind: 'import' } },
 ]
 
+const FACTORS: Readonly<Record<string, number>> = { 'bare socket': 10, 'mqtt-await': 5, SAP: 3 }
+
 /** Messages a run makes, by contestant, so that each takes about as long. */
 export function countFor(
   contestant: string,
@@ -157,6 +159,6 @@ export function countFor(
   size: number,
 ): number {
   if (size > 65_536) return work.count
-  const factor = contestant === 'bare socket' ? 10 : contestant === 'mqtt-await' ? 5 : 1
+  const factor = FACTORS[contestant] ?? 1
   return work.count * factor
 }

@@ -22,7 +22,7 @@ export interface Measurement {
   readonly heap?: number
 }
 
-export type ContestantName = 'mqtt-await' | 'MQTT.js' | 'bare socket'
+export type ContestantName = 'mqtt-await' | 'MQTT.js' | 'SAP' | 'bare socket'
 
 /** Loaded one by one: a process that measures one client must not carry the others. */
 async function load(name: ContestantName): Promise<Contestant> {
@@ -31,6 +31,8 @@ async function load(name: ContestantName): Promise<Contestant> {
       return (await import('./contestants/mqtt-await.ts')).mqttAwait
     case 'MQTT.js':
       return (await import('./contestants/mqtt-js.ts')).mqttJs
+    case 'SAP':
+      return (await import('./contestants/sap.ts')).sap
     case 'bare socket':
       return (await import('./contestants/bare-socket.ts')).bareSocket
   }
@@ -38,6 +40,7 @@ async function load(name: ContestantName): Promise<Contestant> {
 
 async function run({ contestant: name, work, port }: Order): Promise<Measurement | undefined> {
   const contestant = await load(name)
+  if ('version' in work && !contestant.versions.includes(work.version)) return undefined
   switch (work.kind) {
     case 'publish': {
       const client = await contestant.open(port, work.version)

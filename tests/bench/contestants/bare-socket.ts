@@ -186,6 +186,7 @@ class BareSocket implements BenchClient {
 export const bareSocket: Contestant = {
   name: 'bare socket',
   consumers: ['event'],
+  versions: [4, 5],
   open: async (port, version) => {
     const socket = new BareSocket(port, version)
     await socket.open()

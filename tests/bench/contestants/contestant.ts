@@ -28,6 +28,8 @@ export type Consumer = 'event' | 'handle' | 'for await' | 'batches'
 export interface Contestant {
   readonly name: string
   readonly consumers: readonly Consumer[]
+  /** Of MQTT: 4 = 3.1.1. */
+  readonly versions: readonly Version[]
   open(port: number, version: Version): Promise<BenchClient>
   /** Subscribes to `bench/site/N/temperature` of every N below `filters`, each with a consumer of its own, and receives. */
   dispatch?(port: number, filters: number): Promise<Pick<BenchClient, 'receive' | 'close'>>

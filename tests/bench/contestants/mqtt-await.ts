@@ -141,6 +141,7 @@ async function open(port: number, version: Version): Promise<Client> {
 export const mqttAwait: Contestant = {
   name: 'mqtt-await',
   consumers: ['event', 'handle', 'for await', 'batches'],
+  versions: [4, 5],
   open: async (port, version) => new MqttAwaitClient(await open(port, version)),
 
   dispatch: async (port, filters) => {

@@ -102,6 +102,7 @@ class MqttJsClient implements BenchClient {
 export const mqttJs: Contestant = {
   name: 'MQTT.js',
   consumers: ['event'],
+  versions: [4, 5],
   open: async (port, version) =>
     new MqttJsClient(
       await mqtt.connectAsync({ host: '127.0.0.1', port, protocolVersion: version, reconnectPeriod: 0 }),
