@@ -534,7 +534,11 @@ export class Driver implements SessionSink, PublicationHost {
     }
     while (journal?.binding !== true && !output.isEmpty) if (!this.#write(link, output.lend())) break
     if (journal?.dirty === true) this.#store(journal, link, output)
-    else if (this.#farewell !== undefined) this.#sayFarewell()
+    else {
+      // The write that has just ended had in it what they wait for.
+      if (this.#recorded.length > 0) for (const waiter of this.#recorded.splice(0)) waiter.resolve()
+      if (this.#farewell !== undefined) this.#sayFarewell()
+    }
   }
 
   #store(journal: DurableJournal, link: Link | undefined, output: ByteWriter): void {
