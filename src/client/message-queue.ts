@@ -91,13 +91,15 @@ export class MessageQueue {
   takeAll(): AnyMessage[] {
     const messages: AnyMessage[] = []
     for (let position = this.#head; position !== this.#tail; position += 1) {
-      const message = this.#ring[position & (this.#ring.length - 1)]
+      const index = position & (this.#ring.length - 1)
+      const message = this.#ring[index]
       if (message !== undefined) messages.push(message)
+      // What stayed here would keep a message and its chunk alive.
+      this.#ring[index] = undefined
     }
     this.#length = 0
     this.#looseMessages = 0
     this.#looseBytes = 0
-    if (this.#ring.length === SMALLEST) this.#ring.fill(undefined)
     this.#reset()
     return messages
   }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { encode, PacketDecoder } from 'mqtt-await/codec'
 import { expect, test } from 'vitest'
@@ -24,6 +26,29 @@ test('gives messages back in their order, also when it has grown around its end'
   expect(queue.length).toBe(100)
   for (let n = 0; n < 100; n++) expect(queue.shift()?.topic).toBe(`t/${n}`)
   expect(queue.shift()).toBeUndefined()
+})
+
+test('keeps nothing alive that has been taken', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const queue = new MessageQueue()
+  const taken: WeakRef<Message>[] = []
+  const fill = (): void => {
+    for (let n = 0; n < 300; n++) {
+      const one = message(`t/${n}`, 0)
+      taken.push(new WeakRef(one))
+      queue.push(one)
+    }
+  }
+  fill()
+  while (queue.shift() !== undefined);
+  fill()
+  queue.takeAll()
+  // A WeakRef holds its object for the rest of the turn.
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  expect(taken.filter((reference) => reference.deref() !== undefined)).toHaveLength(0)
+  expect(queue.length).toBe(0)
 })
 
 test('counts the bytes of QoS 0 alone', () => {
