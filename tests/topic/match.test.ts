@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { captureWildcards, matchesFilter } from '../../src/topic/match.ts'
 import { SubscriptionTrie } from '../../src/topic/subscription-trie.ts'
+import { SubscriptionTrie as BrowserTrie } from '../../src/topic/subscription-trie-browser.ts'
 
 /** filter, topic, what its wildcards stand for (undefined: no match). */
 const cases: [string, string, string[] | undefined][] = [
@@ -58,29 +59,35 @@ const filters = fc
   .map(([levels, hash]) => levels.join('/') + (hash ? '/#' : ''))
   .filter((filter) => filter !== '')
 
-test('a trie finds what matching each filter finds, also after removals', () => {
-  fc.assert(
-    fc.property(
-      fc.array(filters, { maxLength: 30 }),
-      fc.array(topics, { maxLength: 10 }),
-      fc.nat(30),
-      (all, names, cut) => {
-        const trie = new SubscriptionTrie<number>()
-        for (const [index, filter] of all.entries()) trie.add(filter, index)
-        for (const [index, filter] of all.slice(0, cut).entries())
-          expect(trie.remove(filter, index)).toBe(true)
-        for (const [index, filter] of all.slice(0, cut).entries())
-          expect(trie.remove(filter, index)).toBe(false)
-        for (const topic of names) {
-          const expected = all.flatMap((filter, index) =>
-            index >= cut && matchesFilter(filter, topic) ? [index] : [],
-          )
-          const found: number[] = []
-          expect(trie.match(topic, found)).toBe(found.length)
-          expect(found.sort((a, b) => a - b)).toEqual(expected)
-        }
-      },
-    ),
-    { numRuns: 300 },
-  )
-})
+test.each([
+  ['the trie', SubscriptionTrie],
+  ['what takes its place in browsers', BrowserTrie],
+] as [string, new <T>() => Pick<SubscriptionTrie<T>, 'add' | 'remove' | 'match'>][])(
+  '%s finds what matching each filter finds, also after removals',
+  (_, Trie) => {
+    fc.assert(
+      fc.property(
+        fc.array(filters, { maxLength: 30 }),
+        fc.array(topics, { maxLength: 10 }),
+        fc.nat(30),
+        (all, names, cut) => {
+          const trie = new Trie<number>()
+          for (const [index, filter] of all.entries()) trie.add(filter, index)
+          for (const [index, filter] of all.slice(0, cut).entries())
+            expect(trie.remove(filter, index)).toBe(true)
+          for (const [index, filter] of all.slice(0, cut).entries())
+            expect(trie.remove(filter, index)).toBe(false)
+          for (const topic of names) {
+            const expected = all.flatMap((filter, index) =>
+              index >= cut && matchesFilter(filter, topic) ? [index] : [],
+            )
+            const found: number[] = []
+            expect(trie.match(topic, found)).toBe(found.length)
+            expect(found.sort((a, b) => a - b)).toEqual(expected)
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+  },
+)
