@@ -1,15 +1,19 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fifo } from '../../src/session/fifo.ts'
+import { Fifo as BrowserFifo } from '../../src/session/fifo-browser.ts'
 
-test('a Fifo gives back what went in, in order', () => {
+test.each<[string, new () => Omit<Fifo<number>, typeof Symbol.iterator> & Iterable<number>]>([
+  ['a Fifo', Fifo],
+  ['what takes its place in browsers', BrowserFifo],
+])('%s gives back what went in, in order', (_, Queue) => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.integer(), fc.constant('shift' as const), fc.constant('clear' as const)), {
         maxLength: 300,
       }),
       (steps) => {
-        const fifo = new Fifo<number>()
+        const fifo = new Queue()
         let model: number[] = []
         for (const step of steps) {
           if (step === 'shift') expect(fifo.shift()).toBe(model.shift())
