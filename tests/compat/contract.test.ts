@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { KeyError, PacketTypes, Properties, ReasonCode } from 'mqtt-await/compat'
+import { Client as CoreClient } from 'mqtt-await'
+import { Client, KeyError, PacketTypes, Properties, ReasonCode } from 'mqtt-await/compat'
 import { describe, expect, test } from 'vitest'
 import { contractText } from './contract.ts'
 import { sections } from './contract-sections.ts'
@@ -185,6 +186,29 @@ const deviations: readonly (readonly [row: string, words: string])[] = [
   ],
   ['`subscribe.callback` with MQTT 5 needs `clean_session=None`', '`subscribe.callback` works with MQTT 5'],
 ]
+
+describe('the migration page', () => {
+  const rows = page
+    .slice(page.indexOf('## Task by task'), page.indexOf('## What differs'))
+    .split(/\| \|/)
+    .map((row) => row.split(' | ').map((cell) => cell.trim()))
+    .filter((row) => row.length >= 4)
+
+  test('has the tasks', () => {
+    expect(rows.length).toBeGreaterThan(40)
+  })
+
+  test.each([
+    ['compat', 2, Client.prototype],
+    ['core', 3, CoreClient.prototype],
+  ])('names members of the %s client that exist', (_which, column, prototype) => {
+    const names = new Set(
+      rows.flatMap((row) => [...(row[column] ?? '').matchAll(/\bc\.(\w+)/g)].map(([, name = '']) => name)),
+    )
+    expect(names.size).toBeGreaterThan(10)
+    for (const name of names) expect(name in prototype, name).toBe(true)
+  })
+})
 
 describe('deviations', () => {
   test.each(deviations)('the migration page has a line for %s', (_row, words) => {
