@@ -335,3 +335,84 @@ describe('the journal', () => {
     expect(store.blocks.size).toBeLessThan(4)
   })
 })
+
+/** Its writes end when the test says so. */
+class GatedStore extends CrashStore {
+  readonly begun: (() => void)[] = []
+  #isOver = false
+
+  override async write(batch: Parameters<CrashStore['write']>[0]): Promise<void> {
+    if (!this.#isOver) await new Promise<void>((resolve) => this.begun.push(resolve))
+    await super.write(batch)
+  }
+
+  /** Nothing waits from now on. */
+  end(): void {
+    this.#isOver = true
+    for (const resolve of this.begun.splice(0)) resolve()
+  }
+}
+
+describe('a flush', () => {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  async function gated(): Promise<{ model: Model; store: GatedStore }> {
+    const store = new GatedStore()
+    const opening = open(store)
+    await turn()
+    store.begun.shift()?.()
+    return { model: new Model(await opening), store }
+  }
+
+  test('waits for its own records, whoever begins the write that they are in, and no two writes overlap', async () => {
+    const { model, store } = await gated()
+    const { journal } = model
+    const done: string[] = []
+    model.publish(10, 1, 1)
+    const first = journal.flush().then(() => {
+      done.push('first')
+      // The driver flushes as soon as the last write has ended: before the one that waits for its turn.
+      model.publish(10, 1, 3)
+      void journal.flush().then(() => done.push('third'))
+    })
+    model.publish(10, 1, 2)
+    const second = journal.flush().then(() => done.push('second'))
+    await turn()
+    expect(store.begun).toHaveLength(1)
+    store.begun.shift()?.()
+    await turn()
+    expect(done).toEqual(['first'])
+    expect(store.begun).toHaveLength(1)
+    expect(journal.storedThrough).toBe(1)
+    store.begun.shift()?.()
+    await turn()
+    expect(done).toContain('second')
+    expect(done).toContain('third')
+    expect(store.begun).toHaveLength(0)
+    expect(journal.storedThrough).toBe(3)
+    await Promise.all([first, second])
+    store.end()
+    await journal.close()
+  })
+
+  test('of somebody else does not let output go before it has ended', async () => {
+    const { model, store } = await gated()
+    const { journal } = model
+    model.publish(10, 2, 1)
+    expect([journal.binding, journal.dirty]).toEqual([true, true])
+    const flushing = journal.flush()
+    await turn()
+    expect([journal.binding, journal.dirty]).toEqual([true, true])
+    store.begun.shift()?.()
+    await flushing
+    expect([journal.binding, journal.dirty]).toEqual([false, false])
+    // Nothing depends on an end.
+    model.settle([...model.live.values()][0] as OutboundMessage)
+    const ending = journal.flush()
+    await turn()
+    expect(journal.binding).toBe(false)
+    store.end()
+    await ending
+    await journal.close()
+  })
+})
