@@ -186,8 +186,8 @@ describe('the packed package', () => {
     [
       'client',
       "import { Client } from 'mqtt-await'; globalThis.client = new Client(location.href)",
-      45_950,
-      64_550,
+      45_700,
+      64_300,
     ],
     ['codec', "export * from 'mqtt-await/codec'", 9_950, 9_950],
   ])('a page with the %s loads no more than its budget', async (_, contents, first, everything) => {
