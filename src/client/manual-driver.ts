@@ -45,9 +45,9 @@ export interface ManualStore {
 /** Bytes read ahead while `flowing`. */
 const READ_AHEAD = 262_144
 
-/** Something to tell; `connection` when it is nothing any more once the connection has ended. */
+/** Something to tell. Once the connection has ended, `connection` is nothing any more, and `trace` is told before the rest. */
 interface Fact {
-  readonly about: 'connection' | 'outcome' | InboundMessage
+  readonly about: 'connection' | 'outcome' | 'trace' | InboundMessage
   readonly tell: () => void
 }
 
@@ -273,7 +273,9 @@ export class ManualDriver implements SessionSink {
     this.#inputLength = 0
     this.session.transportClosed(undefined, this.now)
     for (const { about } of this.#facts) if (typeof about === 'object') this.session.takeBack(about)
+    const traces = this.#facts.filter(({ about }) => about === 'trace')
     this.#facts = this.#facts.filter(({ about }) => about === 'outcome')
+    for (const { tell } of traces) tell()
     // A closing transport must not wait for us to read.
     if (this.#paused) transport.resume()
     if (how === 'end') transport.end()
@@ -300,6 +302,11 @@ export class ManualDriver implements SessionSink {
   /** For what a command's own `settle` has to say: it is told in its turn. */
   say(tell: () => void): void {
     this.#say('outcome', tell)
+  }
+
+  /** For what `session.trace` has to say: inside the session nobody may call it. */
+  sayTrace(tell: () => void): void {
+    this.#say('trace', tell)
   }
 
   onSent(): void {}

@@ -67,6 +67,8 @@ export interface ConnectionWatcher {
   connected(): void
   /** `disconnect()` was called. */
   disconnecting(): void
+  /** The program goes on after all. */
+  opening(): void
 }
 
 const { MQTT_ERR_SUCCESS, MQTT_ERR_NO_CONN, MQTT_ERR_CONN_LOST } = MQTTErrorCode
@@ -254,6 +256,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     if (host === '' || !(port > 0)) throw new ValueError('Invalid host or port.')
     const expected = this.#expected !== undefined
     this.drop()
+    if (byProgram) this.#watcher.opening()
     this.state = 'connecting'
     // What was asked for while the place was looked up is for this connection.
     if (!expected) this.#forgetRequests()
@@ -663,6 +666,10 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
 
   midOf(packet: Packet): number {
     return this.#numbers.of(packet)
+  }
+
+  tellLater(tell: () => void): void {
+    this.#driver.sayTrace(tell)
   }
 
   onReceived(packet: Packet): string {

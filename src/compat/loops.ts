@@ -53,6 +53,10 @@ export class Loops implements ConnectionWatcher {
     this.wake()
   }
 
+  opening(): void {
+    this.#disconnecting = false
+  }
+
   /** Forgets the delay that has been reached. */
   resetDelay(): void {
     this.#delay = 0

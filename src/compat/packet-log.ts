@@ -30,6 +30,8 @@ export interface PacketLogSource {
   readonly sendsPassword: boolean
   /** The program's number for a packet that is being sent. */
   midOf(packet: Packet): number
+  /** Takes a line to where it is told in its turn: whoever reads it may call the client. */
+  tellLater(tell: () => void): void
   /** What the line of a CONNACK says in addition: that another way to connect is tried. */
   onReceived(packet: Packet): string
 }
@@ -45,12 +47,16 @@ export class PacketLog implements PacketTrace {
   }
 
   onPacketSent(packet: Packet): void {
-    if (this.#callbacks.isLogged) this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, this.#sent(packet))
+    if (this.#callbacks.isLogged) this.#tell(this.#sent(packet))
   }
 
   onPacketReceived(packet: Packet): void {
     const note = this.#source.onReceived(packet)
-    if (this.#callbacks.isLogged) this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, this.#received(packet) + note)
+    if (this.#callbacks.isLogged) this.#tell(this.#received(packet) + note)
+  }
+
+  #tell(line: string): void {
+    this.#source.tellLater(() => this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, line))
   }
 
   get #five(): boolean {
