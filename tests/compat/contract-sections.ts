@@ -849,6 +849,12 @@ export const sections: Readonly<Record<string, readonly Claim[]>> = {
       'a received QoS 2 message outlives the process, and is told at its PUBREL',
     ],
     [
+      '... killed at any moment',
+      'crash',
+      'is told every QoS 2 message, and again at most what its callback was just at',
+    ],
+    ['... through a network that cuts connections', 'chaos', 'protocol %d, manual_ack %s, stores %s'],
+    [
       'republish_on_clean_session',
       'sessions',
       'without republish_on_clean_session what was sent is dropped, and what was not is kept',

@@ -30,7 +30,11 @@ export function programPlace(file: URL): ProgramPlace {
     format: 'esm',
     target: 'node20',
     packages: 'external',
-    alias: { 'mqtt-await': join(root, 'src/index.ts'), 'mqtt-await/store': join(root, 'src/store.ts') },
+    alias: {
+      'mqtt-await': join(root, 'src/index.ts'),
+      'mqtt-await/compat': join(root, 'src/compat.ts'),
+      'mqtt-await/store': join(root, 'src/store.ts'),
+    },
     logLevel: 'warning',
   })
   return {
