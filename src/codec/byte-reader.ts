@@ -4,6 +4,7 @@ import { fieldName, shown, statementMark } from './fault.ts'
 import type { FieldStream } from './field-stream.ts'
 import type { ProtocolVersion } from './packet.ts'
 import { PACKET_TYPES } from './packet-type.ts'
+import { plainText } from './plain-text.ts'
 import { checkAuthentication } from './property.ts'
 import { type PropertyTarget, readProperties } from './property-reader.ts'
 import { TopicCache } from './topic-cache.ts'
@@ -128,22 +129,10 @@ export class ByteReader implements FieldStream {
 
   string(_: unknown, path: string, statement: string, wildcard?: string, utf8?: string): string {
     const end = this.#lengthPrefix(path, statement)
-    const { bytes, position } = this
-    const length = end - position
-    if (length > LONGEST_SHORT) return this.#decode(end, path, wildcard, utf8)
-    const units = UNITS[length] ?? makeUnits(length)
-    for (let index = 0; index < length; index++) {
-      const byte = bytes[position + index] as number
-      // One comparison for most characters of most topics.
-      if (byte < AFTER_PLUS || byte > 127) {
-        if (byte === 0 || byte > 127 || byte === HASH || byte === PLUS) {
-          return this.#decode(end, path, wildcard, utf8)
-        }
-      }
-      units[index] = byte
-    }
+    const text = plainText(this.bytes, this.position, end - this.position)
+    if (text === undefined) return this.#decode(end, path, wildcard, utf8)
     this.position = end
-    return fromCharCode.apply(undefined, units)
+    return text
   }
 
   /** The topic of a PUBLISH. */
@@ -246,17 +235,3 @@ export class ByteReader implements FieldStream {
 let topics: TopicCache | undefined
 
 const HIGHEST_BITS = 0x80808080 | 0
-
-/** Code units of a short ASCII string, one list per length: making the string from it is faster than TextDecoder. */
-const UNITS: number[][] = []
-const LONGEST_SHORT = 64
-const HASH = 0x23
-const PLUS = 0x2b
-const AFTER_PLUS = 0x2c
-const { fromCharCode } = String
-
-function makeUnits(length: number): number[] {
-  const units = new Array<number>(length).fill(0)
-  UNITS[length] = units
-  return units
-}
