@@ -28,6 +28,8 @@ export interface ManualDriverHandler {
   onReadable(): void
   /** From the event loop: the transport takes bytes again, or what had to be stored first is. */
   onWritable(): void
+  /** While it opens: records of the store could not be read and were set aside. The rest goes on. */
+  onStoreDamaged(error: StoreError): void
   /** From the event loop: the store has failed. What depends on it will never leave: the connection is to be closed. */
   onStoreFailed(error: StoreError): void
 }
@@ -349,7 +351,7 @@ export class ManualDriver implements SessionSink {
     this.session.restore(restored, this.now)
     if (this.#gate !== undefined) this.#gate.journal = journal
     for (const message of this.#early.splice(0)) this.session.publish(message, this.now)
-    if (damage !== undefined) this.#handler.onStoreFailed(damage)
+    if (damage !== undefined) this.#handler.onStoreDamaged(damage)
   }
 
   /** Takes an unsent message back. */

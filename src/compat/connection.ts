@@ -573,6 +573,10 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     if (!this.#watcher.isRunning && !this.#callbacks.has('on_socket_register_write')) this.write()
   }
 
+  onStoreDamaged(error: StoreError): void {
+    this.#callbacks.log(LogLevel.MQTT_LOG_ERR, error.message)
+  }
+
   onStoreFailed(error: StoreError): void {
     this.#callbacks.log(LogLevel.MQTT_LOG_ERR, error.message)
     // What it holds may be lost: nothing that depends on it may leave.

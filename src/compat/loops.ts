@@ -1,3 +1,4 @@
+import { StoreError } from '../errors.ts'
 import type { CallbackRunner } from './callback-runner.ts'
 import type { Connection, ConnectionWatcher } from './connection.ts'
 import { LogLevel, MQTTErrorCode } from './enums.ts'
@@ -213,12 +214,15 @@ export class Loops implements ConnectionWatcher {
   /** One attempt of the loop's own; false when it failed and is to be tried again. Rejects when it is not. */
   async #attempt(retry: boolean): Promise<boolean> {
     const { connection } = this
+    // What on_pre_connect throws comes at once: that is no failed attempt.
+    const opening = connection.open(false)
     try {
-      await connection.open(false)
+      await opening
       return true
     } catch (error) {
-      // A callback has thrown after the connection was made: that is no failed attempt.
-      if (connection.isOpen) throw error
+      // Nor is what a callback has thrown after the connection was made, or a CONNECT that MQTT forbids.
+      if (connection.isOpen || error instanceof ValueError) throw error
+      if (error instanceof StoreError) this.#callbacks.log(LogLevel.MQTT_LOG_ERR, error.message)
       this.#callbacks.callQuietly('on_connect_fail')
       this.#callbacks.log(LogLevel.MQTT_LOG_DEBUG, 'Connection failed, retrying')
       if (!retry) throw error

@@ -1,4 +1,4 @@
-import { CallbackAPIVersion, Client, MQTTErrorCode } from 'mqtt-await/compat'
+import { CallbackAPIVersion, Client, MQTTErrorCode, ValueError } from 'mqtt-await/compat'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { online } from './online.ts'
 import { type PeerConnection, publish3, ScriptedPeer } from './scripted-peer.ts'
@@ -83,6 +83,24 @@ describe('on_disconnect', () => {
     client.disconnect()
     await other.close()
   })
+})
+
+describe('on_pre_connect', () => {
+  test('what it throws comes out of connect(), and of the loop that connects', async () => {
+    client.on_pre_connect = () => {
+      throw new Error('mine')
+    }
+    await expect(client.connect(HOST, peer.port)).rejects.toThrow('mine')
+    client.on_connect_fail = () => client.disconnect()
+    client.connect_async(HOST, peer.port)
+    await expect(client.loop_forever(1, true)).rejects.toThrow('mine')
+  })
+})
+
+test('a CONNECT that MQTT forbids is no failed attempt: the loop rejects', async () => {
+  client.on_connect_fail = () => client.disconnect()
+  client.connect_async(HOST, peer.port, 70_000)
+  await expect(client.loop_forever(1, true)).rejects.toThrow(ValueError)
 })
 
 test('on_publish: disconnect()', async () => {

@@ -260,3 +260,67 @@ test('a store that fails ends the loop with its error', async () => {
   await expect(client.loop_forever()).rejects.toMatchObject({ name: 'StoreError' })
   expect(await connection.packet()).toBe('closed')
 })
+
+test('a store that can not be opened is named by the log of a loop that tries again', async () => {
+  const session_store = memoryStore()
+  await session_store.open()
+  const client = track(new Client(V2, 'c', false, { session_store }))
+  client.reconnect_delay_set(0.01)
+  const lines: string[] = []
+  client.on_log = (_client, _userdata, level, line) => {
+    if (level === 8) lines.push(line)
+  }
+  client.connect_async('127.0.0.1', peer.port)
+  client.loop_start()
+  while (lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(lines[0]).toContain('in use by another client')
+  // Which goes on as soon as it can.
+  await session_store.close()
+  expect((await (await peer.accept()).packet()).slice(0, 2)).toBe('10')
+})
+
+test('a store that is damaged is a line of the log, and what can be read goes on', async () => {
+  const healthy = memoryStore()
+  const first = track(new Client(V2, 'c', false, { session_store: healthy }))
+  first.loop_start()
+  await first.connect('127.0.0.1', peer.port)
+  const before = await peer.accept()
+  await before.packet()
+  before.send('20020000')
+  for (const payload of ['1', '2']) {
+    first.publish('a', payload, 1)
+    expect((await before.packet()).slice(0, 2)).toBe('32')
+  }
+  first.disconnect()
+  await first.loop_stop()
+  let isFirst = true
+  const damaged: SessionStore = {
+    open: () => healthy.open(),
+    close: () => healthy.close(),
+    write: (batch) => healthy.write(batch),
+    async *load(from) {
+      for await (const { position, bytes } of healthy.load(from)) {
+        const copy = bytes.slice()
+        // The payload of the first message: the last byte of its record.
+        const at = Buffer.from(copy).indexOf(Buffer.from('\0\x01a1'))
+        if (isFirst && at >= 0) {
+          copy[at + 3] = 0x39
+          isFirst = false
+        }
+        yield { position, bytes: copy }
+      }
+    },
+  }
+  const next = track(new Client(V2, 'c', false, { session_store: damaged }))
+  const lines: string[] = []
+  next.on_log = (_client, _userdata, level, line) => {
+    if (level === 8) lines.push(line)
+  }
+  next.loop_start()
+  expect(await next.connect('127.0.0.1', peer.port)).toBe(0)
+  const after = await peer.accept()
+  await after.packet()
+  after.send('20020100')
+  expect(await after.packet()).toBe(publish3('a', '2', 1, 2, 8))
+  expect(lines).toEqual([expect.stringContaining('The session store was damaged')])
+})
