@@ -90,14 +90,15 @@ export class ReleaseFlow extends InboundFlow {
     // PUBREC each time. [MQTT-4.3.3-10]
     message.ackState = AckState.ready
     this.owed[1].push(message)
+    const known = slot?.qos === 2 ? slot : undefined
     // Whoever has sent PUBREL does not send PUBLISH again, but for a server that was set back to an earlier state.
-    if (slot !== undefined && this.#released.has(slot) && message.dup) return Arrival.known
+    if (known !== undefined && this.#released.has(known) && message.dup) return Arrival.known
     this.slots[message.packetId] = message
     // The repeat takes the place of what it repeats, and a new message that of one from a session that is gone.
-    if (slot === undefined || !this.#present.delete(slot)) this.count++
-    if (slot !== undefined) {
-      slot.ackState = AckState.none
-      this.#released.delete(slot)
+    if (known === undefined || !this.#present.delete(known)) this.count++
+    if (known !== undefined) {
+      known.ackState = AckState.none
+      this.#released.delete(known)
     }
     this.#present.add(message)
     return Arrival.held

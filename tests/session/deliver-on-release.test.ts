@@ -155,6 +155,16 @@ describe.each([3, 4, 5] as const)('QoS 2 that is delivered at its PUBREL, MQTT l
     expect(peer.sentTypes()).toEqual(['pubrec 6', 'puback 5', 'puback 7'])
   })
 
+  test('an identifier that a QoS 1 message still has: each is acknowledged', () => {
+    const peer = start()
+    peer.says(incoming(1, 5), incoming(2, 5))
+    peer.acknowledge(...peer.messages)
+    expect(peer.sentTypes()).toEqual(['pubrec 5', 'puback 5'])
+    peer.says(ack('pubrel', 5))
+    peer.acknowledge(peer.messages[1])
+    expect(peer.sentTypes()).toEqual(['pubcomp 5'])
+  })
+
   test('a held message does not keep the chunk that it came in', () => {
     const peer = start()
     peer.says(incoming(2, 9), ack('pubrel', 9))
