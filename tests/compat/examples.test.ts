@@ -108,6 +108,10 @@ const scripts: Readonly<Record<string, Script>> = {
     program.prints(
       /connected: Success\ngot message 1\ngot message 2\ngot message 3\ndisconnected: Normal disconnection/,
     ),
+  loop_asyncio: ({ program }) =>
+    program.prints(
+      /Subscribing\n(Publishing\nGot response with 200000 bytes\n){3}[\s\S]*Disconnected: Normal disconnection\n[\s\S]*Finished/,
+    ),
   will: ({ program }) => program.prints(/paho\/will\/mortal: gone/),
   publish_single: ({ program }) => program.prints(/published/),
   publish_multiple: ({ program }) => program.prints(/published/),
