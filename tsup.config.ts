@@ -44,6 +44,16 @@ function declarations(folder: string): void {
   )
 }
 
+/** The licences of what is bundled go along, as they ask for. */
+function licences(folder: string, packages: readonly string[]): void {
+  const texts = packages.map((name) => {
+    const file = readdirSync(`node_modules/${name}`).find((file) => /^licen[cs]e/i.test(file))
+    if (file === undefined) throw new Error(`"${name}" is bundled, and has no file that says its licence`)
+    return `${name}\n\n${readFileSync(`node_modules/${name}/${file}`, 'utf8').trim()}\n`
+  })
+  writeFileSync(join(folder, 'third-party-licences.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`))
+}
+
 /** Files of the build that a file cannot do without, itself included: what its static imports lead to. */
 function closure(folder: string, ...files: readonly string[]): Set<string> {
   const found = new Set<string>()
@@ -244,7 +254,10 @@ export default defineConfig([
     ...browser,
     format: 'esm',
     outDir: 'dist/browser',
-    onSuccess: () => mergeForBrowsers('dist/browser'),
+    onSuccess: async () => {
+      await mergeForBrowsers('dist/browser')
+      licences('dist/browser', ['p-queue', 'p-timeout'])
+    },
   },
   {
     ...shared,
@@ -257,6 +270,7 @@ export default defineConfig([
     onSuccess: async () => {
       await mergeForNode('dist/esm')
       declarations('dist/esm')
+      licences('dist/esm', ['eventemitter3', 'zod'])
     },
   },
   {
@@ -271,6 +285,7 @@ export default defineConfig([
       await mergeForNode('dist/cjs')
       toCommonJs('dist/cjs')
       declarations('dist/cjs')
+      licences('dist/cjs', ['p-queue', 'p-timeout'])
       // Makes .js and .d.ts of this folder CommonJS for Node and for TypeScript alike.
       writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n')
     },

@@ -9,6 +9,7 @@ import {
   positiveInteger,
   type Rules,
 } from '../option-rules.ts'
+import type { RetryOptions } from './retry.ts'
 
 /** What `subscribe()`, `messages()`, `handle()` and `respond()` say about filters, queues and handlers. */
 export const consumerRules: Rules = {
@@ -35,8 +36,12 @@ export const consumerRules: Rules = {
     (value) => isFunction(value) || ['nack', 'ack', 'leave'].includes(value as string),
   ],
   retry: [
-    'a number, 0 or more, or an object',
-    (value) => count[1](value) || isObject(value),
+    'a number, 0 or more, or an object whose maxDelayMs is not below its minDelayMs',
+    (value) => count[1](value) || (isObject(value) && !isBelow(value)),
     { attempts: count, minDelayMs: durationMs, maxDelayMs: durationMs, jitter: oneOf('full', 'none') },
   ],
+}
+
+function isBelow({ minDelayMs = 100, maxDelayMs = 30_000 }: RetryOptions): boolean {
+  return maxDelayMs < minDelayMs
 }

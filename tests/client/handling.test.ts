@@ -474,6 +474,9 @@ describe('the end', () => {
     expect(() => client.handle('a', () => {}, { ordered: 'some' as 'all' })).toThrow(/ordered/)
     expect(() => client.handle('a', () => {}, { share: 'a/b' })).toThrow(/MQTT-4.8.2-2/)
     expect(() => client.handle('a', () => {}, { retry: -1 })).toThrow(/retry/)
+    expect(() => client.handle('a', () => {}, { retry: { minDelayMs: 200, maxDelayMs: 100 } })).toThrow(
+      /maxDelayMs is not below its minDelayMs/,
+    )
     expect(() => client.handle('a', () => {}, { onError: 'maybe' as 'ack' })).toThrow(/onError/)
     await settled()
     expect(broker.all('subscribe')).toEqual([])

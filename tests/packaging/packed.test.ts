@@ -188,8 +188,8 @@ describe('the packed package', () => {
     [
       'client',
       "import { Client } from 'mqtt-await'; globalThis.client = new Client(location.href)",
-      45_550,
-      64_150,
+      45_900,
+      64_500,
     ],
     ['codec', "export * from 'mqtt-await/codec'", 9_820, 9_820],
   ])('a page with the %s loads no more than its budget', async (_, contents, first, everything) => {
@@ -264,6 +264,25 @@ describe('the packed package', () => {
       }
     }
     expect(compared).toBeGreaterThan(10_000)
+  })
+
+  test('the licences of what is bundled go along', () => {
+    for (const folder of ['browser', 'esm']) {
+      const built = join(installed, 'dist', folder)
+      const bundled = new Set<string>()
+      for (const file of readdirSync(built, { recursive: true, encoding: 'utf8' })) {
+        if (!file.endsWith('.map')) continue
+        const { sources } = JSON.parse(readFileSync(join(built, file), 'utf8')) as { sources: string[] }
+        for (const source of sources) {
+          const name = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1]
+          if (name !== undefined) bundled.add(name)
+        }
+      }
+      const licences = readFileSync(join(built, 'third-party-licences.txt'), 'utf8')
+      expect(bundled.size).toBeGreaterThan(0)
+      for (const name of bundled) expect(licences).toMatch(new RegExp(`^${name}$`, 'm'))
+      expect(licences.split('Permission is hereby granted')).toHaveLength(bundled.size + 1)
+    }
   })
 
   test('a SOCKS proxy without the package for it is one clear error that says what to install', async () => {
