@@ -597,7 +597,7 @@ const signatures: Readonly<Record<string, Signature>> = {
         if (failures === 4) client.disconnect()
       }
       client.connect_async(HOST, closedPort)
-      const over = new Promise((resolve) => setTimeout(resolve, 500, 'waits'))
+      const over = new Promise((resolve) => setTimeout(resolve, 650, 'waits'))
       const ended = client.loop_forever(1, true).then(() => 'ended')
       const outcome = await Promise.race([ended, over])
       client.disconnect()
