@@ -85,10 +85,9 @@ describe('loop()', () => {
     const timer = setInterval(() => {
       ticks += 1
     }, 1)
-    const end = performance.now() + 50
-    while (performance.now() < end) expect(await client.loop()).toBe(MQTT_ERR_CONN_LOST)
+    // A loop that starves the timer never ends.
+    while (ticks < 5) expect(await client.loop()).toBe(MQTT_ERR_CONN_LOST)
     clearInterval(timer)
-    expect(ticks).toBeGreaterThan(5)
   })
 
   test('may be called from a callback, and beside loop_start()', async () => {
