@@ -6,7 +6,7 @@ import { storeDefects } from './store-defects.ts'
 /** A simulation that cannot fail proves nothing: each mistake must be caught within so many seeds. */
 const SEEDS = 200
 /** Of these some wait for a crash at just the right place. */
-const STORE_SEEDS = 500
+const STORE_SEEDS = 4000
 
 test.each(defects.map((defect) => [defect.name, defect] as const))('catches: %s', (_, defect) => {
   const remove = defect.install()
