@@ -42,6 +42,11 @@ export interface DriverOwner {
 
 /** A turn's output is written in pieces of this size, so that a long loop of publications keeps the network busy. */
 const EAGER_FLUSH = 65_536
+/**
+ * The same with a store, where each piece is a write of its own, the next of which begins when the turn is over: about half
+ * of a long turn is written while the other half is made.
+ */
+const EAGER_STORE = 196_608
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -87,6 +92,7 @@ export class Driver implements SessionSink, PublicationHost {
   readonly #owner: DriverOwner
   readonly #counters: Counters
   readonly #ackTimeoutMs: number
+  readonly #eagerFlush: number
   /** Undefined without a store. */
   readonly #gate: JournalGate | undefined
   /** Publications from before the store was open: what is in it comes first. */
@@ -134,6 +140,7 @@ export class Driver implements SessionSink, PublicationHost {
     this.#counters = counters
     this.#ackTimeoutMs = ackTimeoutMs
     this.#gate = durable ? new JournalGate() : undefined
+    this.#eagerFlush = durable ? EAGER_STORE : EAGER_FLUSH
     this.session = new Session(config, this, this.#gate)
   }
 
@@ -216,7 +223,7 @@ export class Driver implements SessionSink, PublicationHost {
       this.#publishing = undefined
     }
     if (!this.#turnScheduled) this.#after()
-    else if (this.session.output.length >= EAGER_FLUSH) this.#flush()
+    else if (this.session.output.length >= this.#eagerFlush) this.#flush()
   }
 
   /** Settles a publication that was not taken, or was taken out again. */
