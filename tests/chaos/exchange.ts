@@ -1,8 +1,12 @@
 import { Client, type ClientOptions } from 'mqtt-await'
 
 export interface ExchangeResult {
-  /** Payloads that were acknowledged to the publisher and never reached the subscriber. */
+  /** Payloads that were acknowledged to the publisher and came on the subscriber's wire, but never reached the application. */
   readonly lost: string[]
+  /** Payloads that were acknowledged to the publisher and never came on the subscriber's wire. */
+  readonly missing: string[]
+  /** Payloads that came on the wire and that nobody had published. */
+  readonly corrupted: string[]
   /** QoS 2 payloads that the application got more often than the rules of MQTT 4.3.3 make of what was on the wire. */
   readonly doubledByClient: string[]
   /** QoS 2 payloads that the broker sent again as a new message, after PUBREL had ended the first exchange. */
@@ -13,6 +17,9 @@ export interface ExchangeResult {
   readonly subscriberConnections: number
 }
 
+/** How long what was acknowledged before may come after the last message. */
+const PATIENCE_MS = 10_000
+
 /** Takes the receiver's part of MQTT 4.3.3 on the packets alone: what should the application have got? */
 class ReferenceReceiver {
   readonly deliveries = new Map<string, number>()
@@ -22,8 +29,8 @@ class ReferenceReceiver {
     client.on('packetreceive', (packet) => {
       if (packet.type === 'connack' && !packet.sessionPresent) this.#held.clear()
       else if (packet.type === 'pubrel') this.#held.delete(packet.packetId)
-      else if (packet.type === 'publish' && packet.qos === 2 && !this.#held.has(packet.packetId)) {
-        this.#held.add(packet.packetId)
+      else if (packet.type === 'publish' && !(packet.qos === 2 && this.#held.has(packet.packetId))) {
+        if (packet.qos === 2) this.#held.add(packet.packetId)
         const payload = new TextDecoder().decode(packet.payload)
         this.deliveries.set(payload, (this.deliveries.get(payload) ?? 0) + 1)
       }
@@ -32,8 +39,8 @@ class ReferenceReceiver {
 }
 
 /**
- * Publishes `count` messages at each of QoS 1 and 2 from one persistent session and takes them in another, until all
- * have been acknowledged and one that was published after that has arrived. Each client has its own way to the broker.
+ * Publishes `count` messages at each of QoS 1 and 2 from one persistent session, and one more when all have been acknowledged;
+ * takes them in another session until all are there, or do not come. Each client has its own way to the broker.
  */
 export async function exchange(
   publisherOptions: ClientOptions,
@@ -57,7 +64,8 @@ export async function exchange(
   const deliveries = new Map<string, number>()
   try {
     await Promise.all([publisher.connect(), subscriber.connect()])
-    const subscription = subscriber.messages(`${topic}/#`, { qos: 2 })
+    const patience = new AbortController()
+    const subscription = subscriber.messages(`${topic}/#`, { qos: 2, signal: patience.signal })
     await subscription.ready
     const padding = '.'.repeat(payloadBytes)
     const payloads: string[] = []
@@ -73,21 +81,30 @@ export async function exchange(
       publisher.publish(`${topic}/end`, 'end', { qos: 2 })
       return settled
     })
+    let timer: ReturnType<typeof setTimeout> | undefined
     for await (const message of subscription) {
       const payload = message.text()
       deliveries.set(payload, (deliveries.get(payload) ?? 0) + 1)
-      if (payload === 'end') break
+      if (deliveries.has('end') && payloads.every((one) => deliveries.has(one))) break
+      // After a reconnect Mosquitto 2.0.11 sends again in an order of its own, over WebSocket above all: the last may come first.
+      if (payload === 'end') timer = setTimeout(() => patience.abort(), PATIENCE_MS)
     }
+    clearTimeout(timer)
     const settled = await outcomes
     const label = (payload: string): string => payload.slice(0, payload.lastIndexOf(':'))
     const doubled = payloads.filter(
       (payload) => payload.startsWith('2:') && (deliveries.get(payload) ?? 0) > 1,
     )
     const isRepeated = (payload: string): boolean => (reference.deliveries.get(payload) ?? 0) > 1
+    const absent = payloads.filter(
+      (payload, index) => settled[index]?.status === 'fulfilled' && !deliveries.has(payload),
+    )
     return {
-      lost: payloads
-        .filter((payload, index) => settled[index]?.status === 'fulfilled' && !deliveries.has(payload))
-        .map(label),
+      lost: absent.filter((payload) => reference.deliveries.has(payload)).map(label),
+      missing: absent.filter((payload) => !reference.deliveries.has(payload)).map(label),
+      corrupted: [...reference.deliveries.keys()].filter(
+        (payload) => payload !== 'end' && !payloads.includes(payload),
+      ),
       doubledByClient: doubled
         .filter((payload) => (deliveries.get(payload) ?? 0) > (reference.deliveries.get(payload) ?? 0))
         .map(label),
