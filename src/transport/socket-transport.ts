@@ -95,7 +95,7 @@ export class SocketTransport implements Transport {
   end(): void {
     if (this.#endTimer !== undefined || this.#socket.destroyed) return
     // A paused socket would not see the peer's end.
-    this.#socket.resume()
+    this.resume()
     this.#socket.end()
     let before = this.#socket.writableLength
     let elapsed = 0

@@ -164,6 +164,24 @@ test('a pause holds over the rests of a flood', async () => {
   await handler.closed
 })
 
+test('what still comes after end() is read to its end, also when it was paused and takes long to work through', async () => {
+  const { url, accepted } = await listen()
+  const handler = new RecordingHandler()
+  const transport = await open(url, handler)
+  const peer = await accepted
+  const total = 1 << 18
+  handler.onBytes = (chunk) => {
+    handler.bytes += chunk.length
+    const start = performance.now()
+    while (performance.now() - start < 6);
+  }
+  transport.pause()
+  peer.write(randomBytes(total))
+  transport.end()
+  expect(await handler.closed).toBeUndefined()
+  expect(handler.bytes).toBe(total)
+})
+
 test('nothing is told before open has resolved, even when the server speaks and ends at once', async () => {
   const { url, server } = await listen()
   server.on('connection', (socket) => socket.end('hello'))
