@@ -19,7 +19,7 @@ export interface SocketOptions {
     | undefined
 }
 
-/** PEM text or DER bytes, one or several. */
+/** PEM, as text or bytes: one certificate or several. */
 export type Certificates = string | Uint8Array | readonly (string | Uint8Array)[]
 
 /** How TLS is done. Names are those of `tls.connect` in Node, whose documentation applies. */
@@ -28,7 +28,7 @@ export interface TlsOptions {
   readonly ca?: Certificates | undefined
   /** The client's certificate, with what chains it to its authority. */
   readonly cert?: Certificates | undefined
-  /** Private key of `cert`. */
+  /** Private key of `cert`, in PEM. */
   readonly key?: string | Uint8Array | undefined
   /** PKCS#12 bundle instead of `cert` and `key`. */
   readonly pfx?: Uint8Array | undefined

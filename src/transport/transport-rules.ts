@@ -15,10 +15,14 @@ import {
 import type { SocketOptions, TlsOptions } from './settings.ts'
 import { websocketRule } from './websocket-rule.ts'
 
-const isTextOrBytes = (value: unknown): boolean => (isText(value) && value !== '') || isBytes(value)
+/** Node passes over what is not PEM without a word, the name of a file for instance. */
+const isPem = (value: unknown): boolean => {
+  const text = isBytes(value) ? new TextDecoder('latin1').decode(value) : value
+  return isText(text) && text.includes('-----BEGIN ')
+}
 const pem: Rule = [
-  'PEM text or bytes, or a list of them',
-  (value) => (Array.isArray(value) ? value : [value]).every(isTextOrBytes),
+  'PEM (the text "-----BEGIN ...", not the name of its file), or a list of it',
+  (value) => (Array.isArray(value) ? value : [value]).every(isPem),
 ]
 const tlsVersion = oneOf('TLSv1.2', 'TLSv1.3')
 
@@ -35,7 +39,7 @@ export const transportRules: Rules = {
   tls: objectOf({
     ca: pem,
     cert: pem,
-    key: ['PEM text or bytes', isTextOrBytes],
+    key: ['PEM (the text "-----BEGIN ...", not the name of its file)', isPem],
     pfx: ['a Uint8Array', isBytes],
     passphrase: text,
     servername: text,

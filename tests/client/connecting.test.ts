@@ -346,11 +346,12 @@ test('no secret is told by errors, events, traces, log entries or inspection, wh
     }),
   )
   const secrets = { password: 'geheim-1', will: { topic: 'a', payload: 'geheim-2' } }
+  const pem = '-----BEGIN geheim-6'
   const attempts: ClientOptions[] = [
     { url: `mqtt://wer:geheim-3@127.0.0.1:${plain}` },
     { url: `mqtts://wer:geheim-3@localhost:${secure}`, tls: { passphrase: 'geheim-4' } },
     { url: `mqtts://localhost:${secure}`, tls: { psk: { identity: 'wer', key: Buffer.from('geheim-5') } } },
-    { url: `mqtts://localhost:${secure}`, tls: { ca: 'geheim-6', key: 'geheim-6', cert: 'geheim-6' } },
+    { url: `mqtts://localhost:${secure}`, tls: { ca: pem, key: pem, cert: pem } },
     {
       url: `ws://wer:geheim-3@127.0.0.1:${web}/mqtt?token=geheim-7`,
       websocket: { headers: { authorization: 'Bearer geheim-8' } },

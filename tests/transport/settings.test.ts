@@ -4,6 +4,8 @@ import { checkOption, objectOf } from '../../src/option-rules.ts'
 import { transportRules } from '../../src/transport/open.ts'
 import type { TransportOptions } from '../../src/transport/settings.ts'
 
+const pem = '-----BEGIN CERTIFICATE-----'
+
 const checkTransportOptions = (options: TransportOptions): void =>
   checkOption(objectOf(transportRules), options, '')
 
@@ -18,9 +20,9 @@ test('takes what is documented, and absent values', () => {
       lookup: () => {},
     },
     tls: {
-      ca: ['a', new Uint8Array(1)],
-      cert: 'b',
-      key: 'c',
+      ca: [pem, Buffer.from(pem)],
+      cert: pem,
+      key: pem,
       pfx: undefined,
       passphrase: '',
       servername: 'x',
@@ -41,6 +43,9 @@ test.each([
   [{ tls: { passphrase: 7 } }, 'tls.passphrase', /a string/],
   [{ tls: { psk: { identity: 's3cret' } } }, 'tls.psk', /identity: string/],
   [{ tls: 's3cret' }, 'tls', /an object/],
+  [{ tls: { ca: '/etc/s3cret.pem' } }, 'tls.ca', /not the name of its file/],
+  [{ tls: { ca: [pem, new Uint8Array([0x30])] } }, 'tls.ca', /PEM/],
+  [{ tls: { cert: pem, key: './s3cret.key' } }, 'tls.key', /not the name of its file/],
   [{ socket: { family: 5 } }, 'socket.family', /0 or 4 or 6/],
   [{ socket: { constructor: 1 } }, 'socket.constructor', /unknown option/],
   [{ websocket: { headers: { a: 1 } } }, 'websocket.headers', /strings/],

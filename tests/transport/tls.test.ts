@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { createServer, type Server, type TlsOptions as ServerOptions, type TLSSocket } from 'node:tls'
+import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net'
+import { createServer, type TlsOptions as ServerOptions, type TLSSocket } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { ConnectError, OptionsError } from '../../src/errors.ts'
 import { parseEndpoint } from '../../src/transport/endpoint.ts'
@@ -179,3 +179,71 @@ test('a server that speaks no TLS is one clear error', async () => {
   await expect(open((server.address() as AddressInfo).port, {})).rejects.toThrow(ConnectError)
   server.close()
 })
+
+test("what a check of the user's own throws refuses the server, and is thrown nowhere else", async () => {
+  const port = await listen(serverCertificate())
+  const cause = new Error('not this one')
+  const checkServerIdentity = (): never => {
+    throw cause
+  }
+  await expect(open(port, { ca: certificates().ca, checkServerIdentity })).rejects.toMatchObject({ cause })
+})
+
+test('with a pre-shared key and `ciphers`, a server that shows a certificate after all must show the right one', async () => {
+  const { ca, otherName } = certificates()
+  const port = await listen({ cert: otherName.cert, key: otherName.key })
+  const tls = { ca, ciphers: 'ALL', psk: { identity: 'device-1', key: Buffer.alloc(16) } }
+  await expect(open(port, tls)).rejects.toThrow(/another name/)
+  await echo(port, { ...tls, servername: 'broker.test' })
+})
+
+test('a certificate without its key, and a key without its certificate, are refused', async () => {
+  const { ca, client, server } = certificates()
+  const port = await listen(serverCertificate())
+  await expect(open(port, { ca, cert: client.cert })).rejects.toMatchObject({ path: 'tls.key' })
+  await expect(open(port, { ca, key: server.key })).rejects.toMatchObject({ path: 'tls.cert' })
+})
+
+test("what OpenSSL says is told in words and with what to do, without lines of OpenSSL's source", async () => {
+  const { ca } = certificates()
+  const mutual = { ...serverCertificate(), ca, requestCert: true, rejectUnauthorized: true }
+  const noTls = await listenPlain((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  const cuts = await listenPlain((socket) => socket.once('data', () => socket.destroy()))
+  const psk = { identity: 'device-2', key: Buffer.alloc(16) }
+  const pskOnly = await listen({ ciphers: 'PSK', pskCallback: () => null })
+  const newOnly = await listen({ ...serverCertificate(), minVersion: 'TLSv1.3' })
+  const alpn = await listen({ ...serverCertificate(), ALPNProtocols: ['mqtt'] })
+  const attempts: [port: number, tls: TlsOptions, words: RegExp][] = [
+    [noTls, {}, /does not speak TLS/],
+    [cuts, {}, /does this port speak TLS/],
+    [await listen(mutual), { ca, maxVersion: 'TLSv1.2' }, /client certificate.*tls\.cert/],
+    [pskOnly, { psk }, /identity in `tls\.psk`/],
+    [newOnly, { ca, maxVersion: 'TLSv1.2' }, /tls\.maxVersion/],
+    [alpn, { ca, ALPNProtocols: ['x'] }, /tls\.ALPNProtocols/],
+    [newOnly, { ca, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }, /tls\.minVersion/],
+  ]
+  for (const [port, tls, words] of attempts) {
+    const error = (await open(port, tls).catch((thrown: unknown) => thrown)) as ConnectError
+    expect(error).toBeInstanceOf(ConnectError)
+    expect(error.message).toMatch(words)
+    expect(error.message).toMatch(/^Could not connect to mqtts:\/\/localhost:\d+: .*\([A-Z_0-9]+\)$/)
+  }
+  // In TLS 1.3 the server says it after the client's handshake is done.
+  const handler = new RecordingHandler()
+  await open(await listen(mutual), { ca }, handler)
+  const cause = await handler.closed
+  if ((cause as NodeJS.ErrnoException).code === 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
+    expect(cause?.message).toMatch(/^it wants a client certificate; pass `tls\.cert` and `tls\.key` \(/)
+  expect(cause?.message).not.toMatch(/\n|openssl/)
+})
+
+async function listenPlain(greet: (socket: Socket) => void): Promise<number> {
+  const server = createPlainServer((socket) => {
+    socket.on('error', () => {})
+    greet(socket)
+  })
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
