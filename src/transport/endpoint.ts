@@ -78,10 +78,12 @@ export function parseServerReference(reference: string, from: Endpoint): Endpoin
   const first = reference.trim().split(/\s+/)[0] ?? ''
   const name = from.kind === 'tcp' ? 'mqtt' : from.kind === 'tls' ? 'mqtts' : from.kind
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(first)
-  if (from.kind === 'unix' && !isUrl) return parseEndpoint(`unix:${first}`, 'serverReference')
+  if (from.kind === 'unix') return parseEndpoint(isUrl ? first : `unix:${first}`, 'serverReference')
   // A bare IPv6 address has colons that are no port.
   const host = !first.startsWith('[') && first.split(':').length > 2 ? `[${first}]` : first
   const found = parseEndpoint(isUrl ? first : `${name}://${host}`, 'serverReference')
+  // What is on this machine is no business of a server elsewhere.
+  if (found.kind === 'unix') throw endpointError('serverReference', 'leads to this machine', first)
   const sameWay = found.kind === from.kind
   const staysSecret = sameWay || found.kind === 'tls' || found.kind === 'wss'
   return {
@@ -105,12 +107,17 @@ export function webSocketUrl(endpoint: Endpoint): string {
 
 function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
   if (!/^[^:]+:\/\//.test(text)) throw endpointError(path, 'lacks "//" after its scheme', text)
-  let url: URL
+  const isWeb = scheme.kind === 'ws' || scheme.kind === 'wss'
+  let url: URL | undefined
   try {
     // WHATWG parses the schemes it knows in its own way (default ports vanish, backslashes turn): use one it does not know.
     url = new URL(text.replace(/^[^:]+:/, 'mqtt:'))
-  } catch {
-    throw endpointError(path, 'is no valid URL (host and port were expected after "//")', text)
+  } catch {}
+  // "mqtt://user:1/2@host" is a URL whose host is "user".
+  if (url === undefined || (!isWeb && url.pathname.includes('@'))) {
+    const fault =
+      'is no valid URL (host and port were expected after "//", what is special in a password percent-encoded)'
+    throw endpointError(path, fault, text)
   }
   const host = unbracketed(decode(url.hostname, path, text))
   if (host === '') throw endpointError(path, 'has no host', text)
@@ -118,7 +125,6 @@ function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
   const port = url.port === '' ? scheme.port : Number(url.port)
   if (scheme.srv && url.port !== '') throw endpointError(path, 'has a port, but DNS is to give it', text)
   if (!scheme.srv && port === 0) throw endpointError(path, 'has port 0', text)
-  const isWeb = scheme.kind === 'ws' || scheme.kind === 'wss'
   const webPath = url.pathname === '' ? '/' : url.pathname
   const place = scheme.srv ? host : `${bracketed(host)}:${port}${isWeb && webPath !== '/' ? webPath : ''}`
   return Object.freeze({

@@ -3,10 +3,10 @@ import type { Endpoint } from './endpoint.ts'
 
 const KNOWN = 'mqtt:, tcp:, mqtts:, ssl:, tls:, ws:, wss:, unix:, mqtt+unix:, mqtt+srv: or mqtts+srv:'
 
-/** A URL for messages: no user, no password, no query. */
+/** A URL for messages: no user, no password, no query. A password may have been left unescaped, with slashes in it. */
 export function redactUrl(text: string): string {
   return text
-    .replace(/^([a-z][a-z0-9+.-]*:\/*)[^/]*@/i, '$1***@')
+    .replace(/^([a-z][a-z0-9+.-]*:\/*)(?:.*\/.*@.*$|[^/]*@)/is, '$1***@')
     .replace(/[?#].*$/s, '')
     .slice(0, 200)
 }

@@ -57,6 +57,9 @@ test.each([
   ['mqtt://h:0', 'port 0'],
   ['mqtt://user:s3cret@', 'no valid URL|no host'],
   ['mqtt://user:s3cret%@h', 'percent-encoded'],
+  ['mqtt://user:s3c/s3cret@h', 'password percent-encoded'],
+  ['mqtt://user:12/s3cret@h', 'password percent-encoded'],
+  ['mqtts://user:p@w/s3cret@h:1', 'password percent-encoded'],
   ['http://user:s3cret@h?x=s3cret', 'unknown scheme'],
   ['unix://run/x.sock', 'unix:///path'],
   ['unix:', 'no path'],
@@ -100,4 +103,9 @@ test('a server reference keeps what it does not name', () => {
     path: '/mqtt',
   })
   expect(() => parseServerReference('', from)).toThrow(OptionsError)
+  // Only who is on this machine may lead to what is on it.
+  expect(() => parseServerReference('unix:///run/docker.sock', from)).toThrow(OptionsError)
+  const local = parseEndpoint('unix:/run/first.sock')
+  expect(parseServerReference('unix:///run/second.sock', local)).toMatchObject({ path: '/run/second.sock' })
+  expect(parseServerReference('/run/second.sock', local)).toMatchObject({ path: '/run/second.sock' })
 })
