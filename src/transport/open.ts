@@ -1,6 +1,6 @@
-import { ConnectError } from '../errors.ts'
+import { ConnectError, wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
-import { connectError } from './opening.ts'
+import { connectError, reasonOf } from './opening.ts'
 import type { TransportOptions } from './settings.ts'
 import type { OpenContext, Transport, TransportFactory } from './transport.ts'
 
@@ -33,6 +33,11 @@ async function openOne(
 ): Promise<Transport> {
   if (endpoint.kind === 'ws' || endpoint.kind === 'wss') {
     if (options.websocket?.implementation !== undefined) {
+      // It opens connections of its own: what is asked for here must not be passed over in silence.
+      for (const name of endpoint.kind === 'ws' ? (['proxy'] as const) : (['proxy', 'tls'] as const)) {
+        if (options[name] !== undefined)
+          throw wrongOption(name, 'nothing beside `websocket.implementation`, which connects by itself')
+      }
       const { openWebSocket } = await import('./websocket.ts')
       return openWebSocket(endpoint, options, options.websocket.implementation, context)
     }
@@ -61,8 +66,6 @@ async function openFirst(
     }
   }
   if (errors.length === 1) throw errors[0]
-  const places = candidates.map((candidate) => candidate.description).join(', ')
-  throw new ConnectError(`Could not connect to any server of ${endpoint.description}: ${places}`, {
-    cause: new AggregateError(errors),
-  })
+  const cause = new AggregateError(errors)
+  throw new ConnectError(`No server of ${endpoint.description} can be reached: ${reasonOf(cause)}`, { cause })
 }

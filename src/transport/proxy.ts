@@ -1,8 +1,8 @@
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
-import { ConnectError, OptionsError } from '../errors.ts'
+import { ConnectError, MqttError, OptionsError } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
-import { onAbort } from './opening.ts'
+import { onAbort, reasonOf } from './opening.ts'
 import type { TransportOptions } from './settings.ts'
 import { connectTcp } from './tcp.ts'
 import { redactUrl } from './url-parts.ts'
@@ -98,7 +98,8 @@ export async function connectThroughProxy(
     return await socksTunnel(socket, endpoint, address, signal)
   } catch (error) {
     socket.destroy()
-    throw error
+    if (signal.aborted || error instanceof MqttError) throw error
+    throw new ConnectError(`The proxy ${address.description} failed: ${reasonOf(error)}`, { cause: error })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { ConnectError, OptionsError } from '../errors.ts'
+import { ConnectError, OptionsError, wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import { onAbort, reasonOf } from './opening.ts'
 import type { ProxyAddress } from './proxy.ts'
@@ -16,6 +16,7 @@ export async function socksTunnel(
 ): Promise<Socket> {
   const { SocksClient } = await loadSocks()
   signal.throwIfAborted()
+  checkLengths({ user: proxy.username, password: proxy.password, host: endpoint.host })
   const unlisten = onAbort(signal, () => socket.destroy())
   try {
     await SocksClient.createConnection({
@@ -40,6 +41,15 @@ export async function socksTunnel(
     )
   } finally {
     unlisten()
+  }
+}
+
+/** SOCKS counts in one byte; the package would throw where nobody catches it. RFC 1928, 1929 */
+function checkLengths(texts: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, text = ''] of Object.entries(texts)) {
+    const length = Buffer.byteLength(text)
+    if (length > 255)
+      throw wrongOption('proxy', `a ${name} of 255 bytes at most, which SOCKS can carry`, `${length}`)
   }
 }
 

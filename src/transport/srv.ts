@@ -1,5 +1,6 @@
 import dns, { type SrvRecord } from 'node:dns'
 import { promisify } from 'node:util'
+import { ConnectError } from '../errors.ts'
 import { type Endpoint, endpointAt } from './endpoint.ts'
 import { onAbort } from './opening.ts'
 
@@ -15,7 +16,10 @@ export async function resolveServers(endpoint: Endpoint, signal: AbortSignal): P
   const unlisten = onAbort(signal, () => resolver.cancel())
   try {
     const resolve = promisify<string, SrvRecord[]>(resolver.resolveSrv.bind(resolver))
-    const records = await resolve(`${service}._tcp.${endpoint.host}`)
+    const records = (await resolve(`${service}._tcp.${endpoint.host}`)).filter(({ name }) => name !== '')
+    // The target "." says so. As a host, an empty name would be this machine.
+    if (records.length === 0)
+      throw new ConnectError(`The domain ${endpoint.host} says in DNS that it has no ${service} service`)
     return orderRecords(records, Math.random).map((record) => endpointAt(endpoint, record.name, record.port))
   } finally {
     unlisten()

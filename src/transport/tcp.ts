@@ -1,4 +1,5 @@
 import { connect, type Socket, type TcpSocketConnectOpts } from 'node:net'
+import { wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import { onAbort } from './opening.ts'
 import type { SocketOptions } from './settings.ts'
@@ -10,6 +11,7 @@ export async function connectTcp(
   signal: AbortSignal,
 ): Promise<Socket> {
   signal.throwIfAborted()
+  if (endpoint.kind === 'unix') checkSocketPath(endpoint.path)
   const socket =
     endpoint.kind === 'unix'
       ? connect({ path: endpoint.path })
@@ -27,6 +29,18 @@ export async function connectTcp(
         })
   await socketEvent(socket, 'connect', signal)
   return socket
+}
+
+/** Node cuts a longer path, and would connect to whatever is there. */
+function checkSocketPath(path: string): void {
+  const limit = { linux: 107, darwin: 103 }[process.platform as string]
+  const length = Buffer.byteLength(path)
+  if (limit === undefined || length <= limit) return
+  throw wrongOption(
+    'url',
+    `the path of a socket of ${limit} bytes at most, the system's limit`,
+    `${length} bytes`,
+  )
 }
 
 /**

@@ -1,5 +1,8 @@
+import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
+import { ConnectError, wrongOption } from '../errors.ts'
 import { type Endpoint, webSocketUrl } from './endpoint.ts'
+import { reasonOf } from './opening.ts'
 import type { TransportOptions } from './settings.ts'
 import { connectSocket } from './socket.ts'
 import type { OpenContext, Transport } from './transport.ts'
@@ -18,20 +21,9 @@ export async function openNodeWebSocket(
   { signal, handler }: OpenContext,
 ): Promise<Transport> {
   const socket = await connectSocket(endpoint, options, signal)
-  const websocket = new WebSocket(
-    webSocketUrl(endpoint),
-    subprotocols(options.websocket, options.protocolVersion),
-    {
-      createConnection: () => socket,
-      headers: { ...options.websocket?.headers },
-      // MQTT payloads are small or compressed already, and each connection would hold a window of memory.
-      perMessageDeflate: false,
-      maxPayload: Math.max(options.maximumPacketSize ?? LARGEST_PACKET, LEAST_MESSAGE_BOUND),
-    },
-  )
-  websocket.binaryType = 'nodebuffer'
-  const face = websocket as unknown as WebSocketFace
   try {
+    const websocket = upgrade(endpoint, options, socket)
+    const face = websocket as unknown as WebSocketFace
     return await webSocketOpened(face, signal, endpoint.description, () => {
       return new WebSocketTransport(face, endpoint.description, handler, {
         cork: () => socket.cork(),
@@ -44,6 +36,46 @@ export async function openNodeWebSocket(
     })
   } catch (error) {
     socket.destroy()
-    throw error
+    throw signal.aborted ? error : explain(error, endpoint)
   }
+}
+
+function upgrade(endpoint: Endpoint, options: TransportOptions, socket: Socket): WebSocket {
+  const protocols = subprotocols(options.websocket, options.protocolVersion)
+  try {
+    const websocket = new WebSocket(webSocketUrl(endpoint), protocols, {
+      createConnection: () => socket,
+      headers: { ...options.websocket?.headers },
+      // MQTT payloads are small or compressed already, and each connection would hold a window of memory.
+      perMessageDeflate: false,
+      maxPayload: Math.max(options.maximumPacketSize ?? LARGEST_PACKET, LEAST_MESSAGE_BOUND),
+    })
+    websocket.binaryType = 'nodebuffer'
+    return websocket
+  } catch (error) {
+    // What can not stand in a request: Node and `ws` name it without its value.
+    throw wrongOption(
+      'websocket',
+      'headers and protocols that HTTP allows',
+      undefined,
+      `${reasonOf(error)}; `,
+    )
+  }
+}
+
+const hints: Readonly<Record<string, string>> = {
+  401: 'it wants credentials, in `websocket.headers` or the query of the URL',
+  403: 'are the credentials right, in `websocket.headers` or the query of the URL?',
+  404: 'is the path of the URL right? Many servers speak MQTT at /mqtt',
+}
+
+/** `ws` tells the status alone. */
+function explain(error: unknown, endpoint: Endpoint): unknown {
+  const status = /^Unexpected server response: (\d+)$/.exec(reasonOf((error as Error).cause))?.[1]
+  if (status === undefined) return error
+  const hint = hints[status] ?? 'does it speak WebSocket?'
+  return new ConnectError(
+    `Could not connect to ${endpoint.description}: the server answered the WebSocket upgrade with ${status}; ${hint}`,
+    { cause: (error as Error).cause },
+  )
 }

@@ -227,7 +227,7 @@ test('a proxy that is not there, and one that can not reach the server, say whic
 })
 
 test('a wrong proxy URL is an OptionsError without its secrets', async () => {
-  for (const proxy of ['ftp://user:s3cret@h', 'http://user:s3cret@', 'nonsense']) {
+  for (const proxy of ['ftp://user:s3cret@h', 'http://user:s3cret@', 'http://user:a/s3cret@h', 'nonsense']) {
     const attempt = open('mqtt://localhost:1', { proxy })
     await expect(attempt).rejects.toThrow(OptionsError)
     await expect(attempt).rejects.not.toThrow(/s3cret/)
@@ -248,5 +248,36 @@ test('aborting while the proxy is silent rejects with the reason and closes the 
     controller.abort(reason)
     await expect(attempt).rejects.toBe(reason)
     if (!(socket as Socket).closed) await once(socket, 'close')
+  }
+})
+
+test('whatever a proxy does wrong is told as the fault of the proxy', async () => {
+  const faults: [string, (socket: Socket) => void][] = [
+    ['http', (socket) => socket.end()],
+    ['http', (socket) => socket.resetAndDestroy()],
+    ['http', (socket) => socket.write('SSH-2.0-OpenSSH\r\n')],
+    ['http', (socket) => socket.end('HTTP/1.1 20')],
+    ['https', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    ['socks5', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ]
+  for (const [scheme, fault] of faults) {
+    const port = await listening(createServer((socket) => socket.once('data', () => fault(socket))))
+    const attempt = open('mqtt://broker.test:1883', { proxy: `${scheme}://user:s3cret@localhost:${port}` })
+    await expect(attempt).rejects.toThrow(ConnectError)
+    await expect(attempt).rejects.toThrow(`${scheme}://localhost:${port}`)
+    await expect(attempt).rejects.not.toThrow(/s3cret/)
+  }
+})
+
+test('what is too long for SOCKS is an OptionsError', async () => {
+  const { port } = await socksProxy(['a:b'])
+  for (const [url, credentials] of [
+    ['mqtt://broker.test', `${'x'.repeat(256)}:s3cret`],
+    ['mqtt://broker.test', `user:${'s3cret'.repeat(50)}`],
+    [`mqtt://${'x'.repeat(256)}`, 'user:s3cret'],
+  ] as const) {
+    const attempt = open(url, { proxy: `socks5://${credentials}@127.0.0.1:${port}` })
+    await expect(attempt).rejects.toThrow(OptionsError)
+    await expect(attempt).rejects.not.toThrow(/s3cret/)
   }
 })

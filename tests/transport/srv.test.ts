@@ -34,7 +34,8 @@ const nameServer = createSocket('udp4', (query, from) => {
     const labels = target
       .split('.')
       .map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]))
-    const data = Buffer.concat([Buffer.alloc(6), ...labels, Buffer.from([0])])
+    const root = Buffer.from([0])
+    const data = Buffer.concat([Buffer.alloc(6), ...(target === '.' ? [] : labels), root])
     data.writeUInt16BE(priority, 0)
     data.writeUInt16BE(weight, 2)
     data.writeUInt16BE(port, 4)
@@ -97,7 +98,9 @@ test('asks DNS and tries the servers in their order until one answers', async ()
     { name: 'localhost', port: deadPort, priority: 1, weight: 1 },
   ])
   await expect(open('mqtt+srv://dead.test')).rejects.toThrow(ConnectError)
-  await expect(open('mqtt+srv://dead.test')).rejects.toThrow(/any server of mqtt\+srv:\/\/dead\.test/)
+  await expect(open('mqtt+srv://dead.test')).rejects.toThrow(
+    /^No server of mqtt\+srv:\/\/dead\.test.*ECONNREFUSED/,
+  )
   server.close()
 })
 
@@ -129,4 +132,14 @@ test('priorities come first, weights decide by chance within them (RFC 2782)', (
   expect(orderRecords(records, () => 0.5).map(({ name }) => name)).toEqual(['b', 'a', 'c'])
   expect(orderRecords([], Math.random)).toEqual([])
   expect(orderRecords([record('x', 1, 0), record('y', 1, 0)], () => 0.99)).toHaveLength(2)
+})
+
+test('the target "." is no host: the service is not there (RFC 2782)', async () => {
+  const here = createServer((socket) => socket.end('hello'))
+  here.listen(0)
+  await once(here, 'listening')
+  const { port } = here.address() as AddressInfo
+  zone.set('_mqtt._tcp.nothing.test', [{ name: '.', port, priority: 0, weight: 0 }])
+  await expect(open('mqtt+srv://nothing.test')).rejects.toThrow(/nothing\.test says in DNS/)
+  here.close()
 })

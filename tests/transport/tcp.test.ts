@@ -264,3 +264,36 @@ test('Unix sockets', async () => {
     rmSync(directory, { recursive: true })
   }
 })
+
+test('a path that is too long for a Unix socket is refused, instead of leading to whatever its beginning names', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'transport-'))
+  try {
+    const longest = join(directory, 'x'.repeat(107 - directory.length - 1))
+    await listen(longest)
+    await expect(open(`unix:${longest}.more`)).rejects.toMatchObject({ code: 'ERR_MQTT_OPTIONS' })
+    const handler = new RecordingHandler()
+    const transport = await open(`unix:${longest}`, handler)
+    transport.destroy()
+    await handler.closed
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('bytes are sent at once (TCP_NODELAY) unless the options say otherwise', async () => {
+  const { url } = await listen()
+  for (const noDelay of [undefined, true, false]) {
+    const handler = new RecordingHandler()
+    const socket = noDelay === undefined ? {} : { noDelay }
+    const transport = await openTransport(parseEndpoint(url), { socket })({
+      signal: new AbortController().signal,
+      handler,
+    })
+    const symbol = Object.getOwnPropertySymbols(transport.socket).find(
+      ({ description }) => description === 'kSetNoDelay',
+    ) as never
+    expect(Boolean(transport.socket?.[symbol])).toBe(noDelay ?? true)
+    transport.destroy()
+    await handler.closed
+  }
+})

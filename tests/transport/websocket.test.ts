@@ -301,3 +301,48 @@ test('browsers have WebSockets only, without headers', async () => {
     expect(() => checkOption(objectOf(browserRules), options, '')).toThrow(/that is the browser's business/)
   }
 })
+
+test('headers and subprotocols that HTTP does not allow are an OptionsError, and leave no socket behind', async () => {
+  const { url, server } = await listen()
+  for (const websocket of [
+    { headers: { 'x-token': 's3cret\nline' } },
+    { headers: { 'x token': 's3cret' } },
+    { protocols: 'not one' },
+  ]) {
+    const accepted = once(server, 'connection')
+    const attempt = openTransport(parseEndpoint(url), { websocket })({
+      signal: new AbortController().signal,
+      handler: new RecordingHandler(),
+    })
+    await expect(attempt).rejects.toThrow(OptionsError)
+    await expect(attempt).rejects.not.toThrow(/s3cret/)
+    const [socket] = (await accepted) as [Socket]
+    if (!socket.destroyed) await once(socket, 'close')
+  }
+})
+
+test('an answer that is no upgrade says what may be wrong', async () => {
+  const server = createServer((_request, response) => response.writeHead(404).end())
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `ws://localhost:${(server.address() as AddressInfo).port}/wrong`
+  const open = (): Promise<unknown> =>
+    openTransport(parseEndpoint(url))({
+      signal: new AbortController().signal,
+      handler: new RecordingHandler(),
+    })
+  await expect(open()).rejects.toThrow(/404; is the path of the URL right/)
+})
+
+test('a constructor that connects by itself is not used past the proxy that was asked for', async () => {
+  const implementation = WebSocket as unknown as WebSocketConstructor
+  const open = (url: string, options: TransportOptions): Promise<unknown> =>
+    openTransport(parseEndpoint(url), { ...options, websocket: { implementation } })({
+      signal: new AbortController().signal,
+      handler: new RecordingHandler(),
+    })
+  const { url } = await listen()
+  await expect(open(url, { proxy: 'http://127.0.0.1:1' })).rejects.toMatchObject({ path: 'proxy' })
+  await expect(open('wss://localhost:1', { tls: {} })).rejects.toMatchObject({ path: 'tls' })
+})
