@@ -1,4 +1,3 @@
-import { wrongOption } from '../errors.ts'
 import { connectError, untilAborted } from './opening.ts'
 import type { OpenContext, Transport, TransportFactory } from './transport.ts'
 
@@ -20,37 +19,20 @@ export type CustomTransport = (
 export function customTransport(open: CustomTransport, description = 'custom:'): TransportFactory {
   return async (context) => {
     try {
-      const { signal } = context
+      const { signal, handler } = context
       signal.throwIfAborted()
       const opening = Promise.resolve(open(context))
       // The user's code may not heed the signal: what it opens too late is closed.
-      opening.then(
-        (late) => {
-          if (signal.aborted) discard(late)
-        },
-        () => {},
-      )
+      opening
+        .then(async (late) => {
+          if (signal.aborted) (await import('./adopt.ts')).discard(late)
+        })
+        .catch(() => {})
       const opened = await untilAborted(opening, signal)
-      if (isStreams(opened)) {
-        const { StreamTransport } = await import('./stream-transport.ts')
-        return new StreamTransport(opened, description, context.handler)
-      }
-      if (typeof (opened as Transport | undefined)?.write === 'function') return opened
-      const expected = 'a function that gives { readable, writable } or a Transport'
-      throw wrongOption('transport', expected)
+      const { adopt } = await import('./adopt.ts')
+      return adopt(opened, description, handler)
     } catch (error) {
       throw connectError(description, error, context.signal)
     }
   }
-}
-
-function isStreams(opened: ByteStreams | Transport | undefined): opened is ByteStreams {
-  return opened !== undefined && opened !== null && 'readable' in opened && 'writable' in opened
-}
-
-function discard(opened: ByteStreams | Transport): void {
-  if (isStreams(opened)) {
-    opened.readable.cancel().catch(() => {})
-    opened.writable.abort().catch(() => {})
-  } else opened?.destroy?.()
 }

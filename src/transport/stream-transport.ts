@@ -74,7 +74,7 @@ export class StreamTransport implements Transport {
         if (this.#paused !== undefined) await this.#paused
         const { done, value } = await this.#reader.read()
         if (done) break
-        if (!this.#isClosed && value.byteLength > 0) this.#handler.onBytes(value)
+        if (!this.#isClosed && value?.byteLength !== 0) this.#handler.onBytes(bytesOf(value))
       }
       this.#close(this.#writeError)
     } catch (error) {
@@ -105,4 +105,11 @@ export class StreamTransport implements Transport {
     const error = cause === undefined || cause instanceof Error ? cause : new Error(String(cause))
     this.#handler.onClose(this.#isEnding ? undefined : error)
   }
+}
+
+/** What streams of bytes give that were not made for this. */
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value)
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  throw new TypeError(`the readable stream gave a ${typeof value} where bytes (Uint8Array) were expected`)
 }

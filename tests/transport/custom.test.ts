@@ -10,6 +10,17 @@ import { RecordingHandler } from '../support/recording-handler.ts'
 
 const signal = new AbortController().signal
 
+/** A transport that does nothing. */
+const streamless: Transport = {
+  description: 'own:',
+  bufferedBytes: 0,
+  write: () => {},
+  pause: () => {},
+  resume: () => {},
+  end: () => {},
+  destroy: () => {},
+}
+
 /** Two ends of WHATWG streams in memory. */
 function streamPair(): [ByteStreams, ByteStreams] {
   const there = new TransformStream<Uint8Array, Uint8Array>(
@@ -124,7 +135,18 @@ test('what the factory throws is the cause of a ConnectError; what makes no sens
   const context = { signal, handler: new RecordingHandler() }
   await expect(customTransport(() => Promise.reject(cause))(context)).rejects.toMatchObject({ cause })
   await expect(customTransport(() => Promise.reject(cause))(context)).rejects.toThrow(ConnectError)
-  await expect(customTransport(() => ({}) as Transport)(context)).rejects.toThrow(OptionsError)
+  const { write, pause, resume, end } = streamless
+  for (const nonsense of [
+    {},
+    null,
+    7,
+    { write },
+    { write, pause, resume, end },
+    { readable: 1, writable: 2 },
+  ])
+    await expect(customTransport(() => nonsense as never)(context)).rejects.toThrow(OptionsError)
+  const duplex = new Duplex({ read() {}, write() {} })
+  await expect(customTransport(() => duplex as never)(context)).rejects.toThrow(/Duplex\.toWeb/)
   await expect(customTransport(() => undefined as unknown as Transport)(context)).rejects.toThrow(
     OptionsError,
   )
@@ -145,4 +167,46 @@ test('aborting a factory that does not heed the signal rejects, and closes what 
   await expect(attempt).rejects.toBe(reason)
   finish(near)
   await expect(far.readable.getReader().read()).rejects.toBeUndefined()
+})
+
+test.each(['write', 'pause', 'resume', 'end', 'destroy'] as const)(
+  "what %s() of a transport of one's own throws is the cause of the close, and is thrown at nobody",
+  async (method) => {
+    const cause = new Error(`${method} is broken`)
+    const handler = new RecordingHandler()
+    const broken = {
+      ...streamless,
+      [method]: () => {
+        throw cause
+      },
+    }
+    const transport = await customTransport(() => broken)({ signal, handler })
+    transport[method]([])
+    expect(handler.closes).toBe(0)
+    expect(await handler.closed).toBe(cause)
+    transport.destroy()
+    transport.write([])
+    expect(handler.closes).toBe(1)
+  },
+)
+
+test('streams of any kind of bytes are taken; one of anything else says what it gives', async () => {
+  const open = async (...given: unknown[]): Promise<RecordingHandler> => {
+    const handler = new RecordingHandler()
+    const readable = new ReadableStream({
+      start(controller) {
+        for (const chunk of given) controller.enqueue(chunk)
+        controller.close()
+      },
+    })
+    await customTransport(() => ({ readable, writable: new WritableStream() }))({ signal, handler })
+    await handler.closed
+    return handler
+  }
+  const bytes = new Uint8Array(Buffer.from('abcd'))
+  const taken = await open(bytes, bytes.buffer, new DataView(bytes.buffer, 1, 2), new Uint8Array(0))
+  expect(taken.text).toBe('abcdabcdbc')
+  expect(taken.cause).toBeUndefined()
+  for (const chunk of ['text', null, [1, 2], 7]) expect((await open(chunk)).cause).toBeInstanceOf(TypeError)
+  expect((await open('text')).cause?.message).toMatch(/gave a string where bytes/)
 })
