@@ -76,11 +76,13 @@ describeMosquitto('between the client and Mosquitto', () => {
             { topic: `chaos${run++}`, count: 200, payloadBytes: 100 },
           )
           const report = `seed ${seed}\n${publisherProxy.history.join('\n')}\n${subscriberProxy.history.join('\n')}`
-          expect(result, report).toMatchObject({ lost: [], doubledByClient: [], rejected: 0 })
-          // What was not what had been published when it came from the socket is not the client's doing: the exactly-once
-          // exchange is over then, and the message with it.
-          expect(result.missing.length, report).toBeLessThanOrEqual(result.corrupted.length)
-          if (result.corrupted.length > 0) console.log(`${kind} ${version}: corrupted on the way`, result)
+          expect(result, report).toMatchObject({
+            lost: [],
+            missing: [],
+            altered: [],
+            doubledByClient: [],
+            rejected: 0,
+          })
           expect(publisherProxy.connections).toBeGreaterThan(1)
           // Mosquitto 2.0.11 sends an exactly-once message anew when its subscriber loses two connections in quick
           // succession: what it does is counted apart, from the packets themselves.

@@ -6,7 +6,7 @@ export interface ExchangeResult {
   /** Payloads that were acknowledged to the publisher and never came on the subscriber's wire. */
   readonly missing: string[]
   /** Payloads that came on the wire and that nobody had published. */
-  readonly corrupted: string[]
+  readonly altered: string[]
   /** QoS 2 payloads that the application got more often than the rules of MQTT 4.3.3 make of what was on the wire. */
   readonly doubledByClient: string[]
   /** QoS 2 payloads that the broker sent again as a new message, after PUBREL had ended the first exchange. */
@@ -86,7 +86,7 @@ export async function exchange(
       const payload = message.text()
       deliveries.set(payload, (deliveries.get(payload) ?? 0) + 1)
       if (deliveries.has('end') && payloads.every((one) => deliveries.has(one))) break
-      // After a reconnect Mosquitto 2.0.11 sends again in an order of its own, over WebSocket above all: the last may come first.
+      // After a reconnect Mosquitto 2.0.11 now and then sends again in an order of its own: the last may come before others.
       if (payload === 'end') timer = setTimeout(() => patience.abort(), PATIENCE_MS)
     }
     clearTimeout(timer)
@@ -102,7 +102,7 @@ export async function exchange(
     return {
       lost: absent.filter((payload) => reference.deliveries.has(payload)).map(label),
       missing: absent.filter((payload) => !reference.deliveries.has(payload)).map(label),
-      corrupted: [...reference.deliveries.keys()].filter(
+      altered: [...reference.deliveries.keys()].filter(
         (payload) => payload !== 'end' && !payloads.includes(payload),
       ),
       doubledByClient: doubled

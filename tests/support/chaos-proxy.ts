@@ -131,13 +131,15 @@ class Link {
   async #pass(chunk: Buffer, to: Socket): Promise<void> {
     const { pieceBytes = chunk.length, delayMs = 0, bytesPerSecond, ending = 'fin' } = this.#chaos
     for (let at = 0; at < chunk.length && !this.#isDead; ) {
-      const size = Math.min(pieceBytes, chunk.length - at, this.#bytesLeft)
-      const wait = delayMs + (bytesPerSecond === undefined ? 0 : (size / bytesPerSecond) * 1000)
+      const wanted = Math.min(pieceBytes, chunk.length - at)
+      const wait = delayMs + (bytesPerSecond === undefined ? 0 : (wanted / bytesPerSecond) * 1000)
       // The delays are what is simulated here; nothing waits for them to be over. Without one, a piece of its own
       // needs a turn of its own, or the system would join it with the next.
       if (wait > 0) await delay(wait)
       else if (pieceBytes < chunk.length) await turn()
       if (this.#isDead || to.destroyed) return
+      // Looked at after the wait: the other direction may have used up the budget meanwhile.
+      const size = Math.min(wanted, this.#bytesLeft)
       this.#bytesLeft -= size
       const piece = chunk.subarray(at, at + size)
       at += size
