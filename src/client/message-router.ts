@@ -73,7 +73,6 @@ export class MessageRouter implements SubscriptionHome {
   /** Owner of what no subscription has. */
   readonly #listeners: MessageOwner
   /** Work space of `deliver`. */
-  readonly #entries: FilterEntry[] = []
   readonly #targets: Consumer[] = []
   #delivery = 0
   /** The first connection found a session that an earlier process had left. */
@@ -235,15 +234,22 @@ export class MessageRouter implements SubscriptionHome {
    *   it when it has returned
    */
   deliver(message: AnyMessage, listen?: (message: AnyMessage) => void): void {
-    const entries = this.#entries
-    const route = this.#registry.find(message, entries)
+    const entries = this.#registry.find(message)
+    const { route } = this.#registry
+    const entry = entries[0]
     // Most often: one filter, one consumer.
-    if (entries.length === 1 && listen === undefined && !message.retain) {
-      const consumer = entries[0]?.only
-      if (consumer !== undefined && (route === Route.single || consumer.filters.length === 1)) {
-        entries.pop()
-        consumer.accept(message)
-        return
+    if (entries.length === 1 && entry !== undefined && !message.retain) {
+      if (listen !== undefined) {
+        if (entry.consumers.length === 0) {
+          this.#listen(message, listen, entry)
+          return
+        }
+      } else {
+        const consumer = entry.only
+        if (consumer !== undefined && (route === Route.single || consumer.filters.length === 1)) {
+          consumer.accept(message)
+          return
+        }
       }
     }
     const targets = this.#targets
@@ -263,11 +269,8 @@ export class MessageRouter implements SubscriptionHome {
         }
       }
     }
+    // A consumer may run user code, and that may end a turn: nothing that others use as well is needed below.
     const first = targets.length === 0 ? undefined : targets[0]
-    const entry = entries[0]
-    // A consumer may run user code, and that may end a turn: nothing of this message is needed here any more.
-    // To set their length would cost more than all of the above.
-    while (entries.length > 0) entries.pop()
     if (first === undefined && listen !== undefined) this.#listen(message, listen, entry)
     else if (first === undefined || targets.length > 1 || listen !== undefined) {
       this.#deliverShared(message, targets.splice(0), entry, isPlain, listen, route === Route.left)

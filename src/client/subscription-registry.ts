@@ -52,6 +52,8 @@ export class SubscriptionRegistry {
   #subscribes = 0
   /** The session is older than this process and may deliver under identifiers that somebody else gave out. */
   #inherited: boolean | undefined
+  /** How the last `find` came to its entries. */
+  route: Route = 0
 
   constructor(host: ClientHost) {
     this.#host = host
@@ -123,23 +125,28 @@ export class SubscriptionRegistry {
   }
 
   /**
-   * Finds which filters a message is meant for: by its Subscription Identifiers where it has some, else by its topic.
+   * Finds which filters a message is meant for: by its Subscription Identifiers where it has some, else by its topic. The list
+   * is good until the next call; `route` says how it was come by.
    */
-  find(message: AnyMessage, into: FilterEntry[]): Route {
+  find(message: AnyMessage): readonly FilterEntry[] {
     const identifiers = message.subscriptionIdentifiers
     if (identifiers !== undefined) {
+      const found: FilterEntry[] = []
       let retired = false
       for (const identifier of identifiers) {
         const entry = this.#byIdentifier.get(identifier)
-        if (entry !== undefined && this.#fits(entry, message)) into.push(entry)
+        if (entry !== undefined && this.#fits(entry, message)) found.push(entry)
         else if (!this.#inherited && identifier >= this.#firstIdentifier && identifier < this.#nextIdentifier)
           retired = true
       }
-      if (into.length > 0) return identifiers.length === 1 ? Route.copy : Route.single
+      this.route = identifiers.length === 1 ? Route.copy : Route.single
+      if (found.length > 0) return found
+      this.route = Route.left
       // A copy for somebody who has gone: others have their own.
-      if (retired) return Route.left
+      if (retired) return found
     }
-    return this.#trie.match(message.topic, into) > 0 ? Route.single : Route.none
+    this.route = Route.single
+    return this.#trie.match(message.topic)
   }
 
   #fits(entry: FilterEntry, message: AnyMessage): boolean {
@@ -234,13 +241,12 @@ export class SubscriptionRegistry {
 
 /** How `find` came to its entries. */
 export const Route = {
-  none: 0,
   /** The one copy of the message: everybody it fits is in the list. */
-  single: 1,
+  single: 0,
   /** A copy made for one filter; the server sends others for other filters. */
-  copy: 2,
+  copy: 1,
   /** A copy made for a filter that was left since, even if somebody wants the same filter again. */
-  left: 3,
+  left: 2,
 } as const
 export type Route = (typeof Route)[keyof typeof Route]
 

@@ -120,7 +120,7 @@ export function decodePublish<P extends PublishPacket>(
       propertiesAt = -1
     } else readProperties(reader, PUBLISH)
   }
-  if (topic === '' && reader.topicAlias === 0) {
+  if (topic.length === 0 && reader.topicAlias === 0) {
     reader.at = topicAt
     throw reader.fault(0x82, 'topic', '4.7.3-1', 'at least one character', topic)
   }

@@ -591,7 +591,7 @@ export class Session {
   #onPublish(connection: Connection, message: InboundMessage): void {
     const alias = message.topicAlias
     if (alias !== 0) this.#resolveAlias(connection, message, alias)
-    else if (message.topic === '') {
+    else if (message.topic.length === 0) {
       throw violation('publish', 'PUBLISH with neither Topic Name nor Topic Alias', 'MQTT-4.7.3-1', {
         field: 'Topic Name',
       })
@@ -629,7 +629,7 @@ export class Session {
       const what = `Topic Alias ${alias} above our maximum of ${aliases.maximum}`
       throw violation('publish', what, 'MQTT-3.3.2-9', { field: 'Topic Alias', reasonCode: 0x94 })
     }
-    if (message.topic !== '') {
+    if (message.topic.length > 0) {
       aliases.set(alias, message.topic)
       return
     }

@@ -38,14 +38,13 @@ export class SubscriptionTrie<T> {
   }
 
   /**
-   * Appends the values of all filters that match a topic name to `into`, and says how many they were. A value that
-   * was added under several of them is appended several times. A wildcard at the first level matches no topic that
-   * begins with `$`. [MQTT-4.7.2-1]
+   * The values of all filters that match a topic name. A value that was added under several of them is there several times. A
+   * wildcard at the first level matches no topic that begins with `$`. [MQTT-4.7.2-1]
    */
-  match(topic: string, into: T[]): number {
-    const before = into.length
+  match(topic: string): readonly T[] {
+    const found: T[] = []
     const append = (node: TrieNode<T> | undefined): void => {
-      for (const value of node?.values ?? []) into.push(value)
+      for (const value of node?.values ?? []) found.push(value)
     }
     let nodes = [this.#root]
     let takesWildcards = !topic.startsWith('$')
@@ -65,7 +64,7 @@ export class SubscriptionTrie<T> {
       append(node)
       append(node.children.get('#'))
     }
-    return into.length - before
+    return found
   }
 }
 

@@ -10,16 +10,19 @@ const PATIENCE = 16 * REMEMBERED
  * not on how many filters there are, and it allocates nothing: levels are found by a hash that is computed in
  * place instead of being cut out of the topic.
  *
- * What the last topics have matched is remembered: in most programs the same ones come again and again.
+ * What the last topics have matched is remembered: in most programs the same ones come again and again, and many in the same
+ * order, so that the one that came next is tried before any lookup.
  *
  * The hash needs no secret: only the user's own filters are stored under it, a server's topics merely look it up.
  */
 export class SubscriptionTrie<T> {
   readonly #exact = new Map<string, T[]>()
   readonly #root = new TrieNode<T>('')
-  #remembered: Map<string, readonly T[]> | undefined
-  /** What was remembered last: the same list does for all topics that match the same. */
-  #lastFound: readonly T[] | undefined
+  #remembered: Map<string, Match<T>> | undefined
+  /** Of the topic that came last. */
+  #last: Match<T> | undefined
+  /** Work space. */
+  readonly #found: T[] = []
   /** Lookups that did not find a full memory to know their topic. */
   #misses = 0
 
@@ -65,40 +68,58 @@ export class SubscriptionTrie<T> {
   }
 
   /**
-   * Appends the values of all filters that match a topic name to `into`, and says how many they were. A value that
-   * was added under several of them is appended several times. A wildcard at the first level matches no topic that
-   * begins with `$`. [MQTT-4.7.2-1]
+   * The values of all filters that match a topic name, until the next call. A value that was added under several of them is
+   * there several times. A wildcard at the first level matches no topic that begins with `$`. [MQTT-4.7.2-1]
    */
-  match(topic: string, into: T[]): number {
-    const before = into.length
+  match(topic: string): readonly T[] {
+    const follower = this.#last?.follower
+    if (follower !== undefined && follower.topic === topic) {
+      this.#last = follower
+      return follower.values
+    }
     // Also where all filters are topics: among thousands of them this is the smaller map, and has the very strings that are received.
     const known = this.#remembered?.get(topic)
-    if (known === undefined) this.#search(topic, into)
-    else append(known, into)
-    return into.length - before
+    if (known === undefined) return this.#search(topic)
+    if (this.#last !== undefined) this.#last.follower = known
+    this.#last = known
+    return known.values
   }
 
-  #search(topic: string, into: T[]): void {
-    const before = into.length
-    if (this.#exact.size > 0) append(this.#exact.get(topic), into)
-    descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, into)
+  #search(topic: string): readonly T[] {
+    const found = this.#found
+    // To set its length would cost more.
+    while (found.length > 0) found.pop()
+    if (this.#exact.size > 0) append(this.#exact.get(topic), found)
+    descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, found)
     if (this.#remembered?.size === REMEMBERED) {
       this.#misses++
-      if (this.#misses < PATIENCE) return
+      if (this.#misses < PATIENCE) return found
       this.#forget()
     }
-    const last = this.#lastFound
-    const found = last !== undefined && isTail(last, into, before) ? last : into.slice(before)
-    this.#lastFound = found
+    const last = this.#last?.values
+    const values = last !== undefined && isSame(last, found) ? last : [...found]
+    const match = { topic, values, follower: undefined }
+    if (this.#last !== undefined) this.#last.follower = match
+    this.#last = match
     this.#remembered ??= new Map()
-    this.#remembered.set(topic, found)
+    this.#remembered.set(topic, match)
+    return values
   }
 
   #forget(): void {
     this.#misses = 0
-    this.#lastFound = undefined
+    this.#last = undefined
     this.#remembered = undefined
   }
+}
+
+/** What a topic has matched. */
+interface Match<T> {
+  readonly topic: string
+  /** Those that match the same share a list. */
+  readonly values: readonly T[]
+  /** Of the topic that came next. */
+  follower: Match<T> | undefined
 }
 
 class TrieNode<T> {
@@ -232,8 +253,8 @@ function append<T>(values: readonly T[] | undefined, into: T[]): void {
   for (const value of values) into.push(value)
 }
 
-function isTail<T>(list: readonly T[], whole: readonly T[], from: number): boolean {
-  return list.length === whole.length - from && list.every((value, index) => value === whole[from + index])
+function isSame<T>(one: readonly T[], other: readonly T[]): boolean {
+  return one.length === other.length && one.every((value, index) => value === other[index])
 }
 
 function removeOnce<T>(values: T[], value: T): boolean {
