@@ -1,4 +1,5 @@
 import type { PublishProperties } from '../codec/packet.ts'
+import type { PublishSource } from '../codec/publish.ts'
 import { MqttError, wrongOption } from '../errors.ts'
 import { AckState, InboundMessage } from '../session/inbound-message.ts'
 import { captureWildcards } from '../topic/match.ts'
@@ -44,6 +45,11 @@ export class Message<Params = readonly string[], Value = unknown> extends Inboun
   handled: boolean = false
   /** What the schema of the subscription made of the payload; `undefined` without a schema. */
   value: Value = undefined as Value
+
+  /** @internal */
+  constructor(payload: Uint8Array, source: PublishSource) {
+    super(payload, source)
+  }
 
   /** MQTT 5 properties as on the wire, decoded when first read; empty in 3.x and when there are none. */
   override get properties(): PublishProperties {

@@ -7,6 +7,7 @@ import { PACKET_TYPES } from './packet-type.ts'
 import { plainText } from './plain-text.ts'
 import { checkAuthentication } from './property.ts'
 import { type PropertyTarget, readProperties } from './property-reader.ts'
+import type { PublishSource } from './publish.ts'
 import { TopicCache } from './topic-cache.ts'
 
 /**
@@ -44,7 +45,7 @@ const STATEMENTS_OF_3: Readonly<Record<string, string>> = {
  * A bounds-checked cursor over one packet. Its methods return what they read, or throw a `ProtocolError` that
  * says where.
  */
-export class ByteReader implements FieldStream {
+export class ByteReader implements FieldStream, PublishSource {
   bytes: Uint8Array = NO_BYTES
   position: number = 0
   /** First byte after the packet, or after the part of it that is being read. */
@@ -57,6 +58,11 @@ export class ByteReader implements FieldStream {
   /** 0 = not known yet. */
   version: ProtocolVersion | 0
   readonly from: 'server' | 'client'
+  // What `PublishSource` asks for, of the PUBLISH read last.
+  topicName: string = ''
+  flags: number = 0
+  packetId: number = 0
+  propertiesAt: number = -1
   /** Of the properties read last; 0 = none. */
   topicAlias: number = 0
   /** Of the properties of a PUBLISH read last. */

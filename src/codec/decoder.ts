@@ -258,7 +258,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     reader.position = position
     const first = bytes[start] ?? 0
     const type = first >> 4
-    if (type === PUBLISH) return decodePublish(reader, first, this.#publishClass)
+    if (type === PUBLISH) return decodePublish(reader, first & 15, this.#publishClass)
     const packet =
       type >= PUBACK && type <= PUBCOMP
         ? decodeAck(reader, first)

@@ -13,6 +13,19 @@ const NO_PROPERTIES: PublishProperties = /* @__PURE__ */ Object.freeze({})
 /** Reads properties when they are asked for; they have been checked already, so that it cannot fail. */
 const lateReader: ByteReader = /* @__PURE__ */ new ByteReader(5, 'server')
 
+/** What comes before the payload, as the decoder has read it. */
+export interface PublishSource {
+  readonly topicName: string
+  /** The lower half of the first byte. */
+  readonly flags: number
+  readonly packetId: number
+  readonly topicAlias: number
+  readonly subscriptionIdentifiers: readonly number[] | undefined
+  readonly bytes: Uint8Array
+  /** Where the Property Length is in `bytes`; -1 = there are none. */
+  readonly propertiesAt: number
+}
+
 /**
  * A received PUBLISH. `payload` and `properties` are views of the received chunk: they cost nothing, and keep the
  * whole chunk in memory for as long as they are kept.
@@ -35,25 +48,18 @@ export class PublishPacket {
   #propertiesAt: number
   #properties: PublishProperties | undefined
 
-  constructor(
-    topic: string,
-    payload: Uint8Array,
-    first: number,
-    packetId: number,
-    topicAlias: number,
-    subscriptionIdentifiers: readonly number[] | undefined,
-    bytes: Uint8Array,
-    propertiesAt: number,
-  ) {
-    this.topic = topic
+  /** Two parameters, and so little to hand on that the constructors of subclasses can be inlined too. */
+  constructor(payload: Uint8Array, source: PublishSource) {
+    const { flags, propertiesAt } = source
+    this.topic = source.topicName
     this.payload = payload
-    this.qos = ((first >> 1) & 3) as QoS
-    this.retain = (first & 1) === 1
-    this.dup = (first & 8) === 8
-    this.packetId = packetId
-    this.topicAlias = topicAlias
-    this.subscriptionIdentifiers = subscriptionIdentifiers
-    this.#bytes = bytes
+    this.qos = ((flags >> 1) & 3) as QoS
+    this.retain = (flags & 1) === 1
+    this.dup = (flags & 8) === 8
+    this.packetId = source.packetId
+    this.topicAlias = source.topicAlias
+    this.subscriptionIdentifiers = source.subscriptionIdentifiers
+    this.#bytes = source.bytes
     this.#propertiesAt = propertiesAt
     this.#properties = propertiesAt < 0 ? NO_PROPERTIES : undefined
   }
@@ -97,52 +103,37 @@ export class PublishPacket {
   }
 }
 
-/** Makes the objects that a decoder returns; subclasses add fields and declare no constructor. */
+/** Makes the objects that a decoder returns; subclasses add fields, and take what this takes if they have a constructor. */
 export type PublishClass<P extends PublishPacket> = new (
   ...args: ConstructorParameters<typeof PublishPacket>
 ) => P
 
 export function decodePublish<P extends PublishPacket>(
   reader: ByteReader,
-  first: number,
+  flags: number,
   publishClass: PublishClass<P>,
 ): P {
   const topicAt = reader.position
   const topic = reader.topic()
-  const packetId = (first & 6) === 0 ? 0 : packetIdField(reader, undefined, '2.2.1-4')
-  let propertiesAt = -1
+  reader.topicName = topic
+  reader.flags = flags
+  reader.packetId = (flags & 6) === 0 ? 0 : packetIdField(reader, undefined, '2.2.1-4')
+  reader.propertiesAt = -1
   reader.topicAlias = 0
   reader.subscriptionIdentifiers = undefined
   if (reader.version === 5) {
-    propertiesAt = reader.position
-    if (reader.bytes[propertiesAt] === 0 && propertiesAt < reader.end) {
-      reader.position++
-      propertiesAt = -1
-    } else readProperties(reader, PUBLISH)
+    const at = reader.position
+    if (reader.bytes[at] === 0 && at < reader.end) reader.position++
+    else {
+      reader.propertiesAt = at
+      readProperties(reader, PUBLISH)
+    }
   }
   if (topic.length === 0 && reader.topicAlias === 0) {
     reader.at = topicAt
     throw reader.fault(0x82, 'topic', '4.7.3-1', 'at least one character', topic)
   }
-  return make(
-    publishClass,
-    topic,
-    reader.view(reader.position, reader.end),
-    first,
-    packetId,
-    reader.topicAlias,
-    reader.subscriptionIdentifiers,
-    reader.bytes,
-    propertiesAt,
-  )
-}
-
-/** Apart from `decodePublish`, which is too large for the constructors to be inlined there. */
-function make<P extends PublishPacket>(
-  publishClass: PublishClass<P>,
-  ...fields: ConstructorParameters<typeof PublishPacket>
-): P {
-  return new publishClass(...fields)
+  return new publishClass(reader.view(reader.position, reader.end), reader)
 }
 
 /**

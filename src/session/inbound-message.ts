@@ -1,5 +1,5 @@
 import type { AckProperties } from '../codec/packet.ts'
-import { PublishPacket } from '../codec/publish.ts'
+import { PublishPacket, type PublishSource } from '../codec/publish.ts'
 
 /** Where the acknowledgement of a received message stands. */
 export const AckState = {
@@ -28,4 +28,8 @@ export class InboundMessage extends PublishPacket {
   ackProperties: AckProperties | undefined = undefined
   /** The first message delivered after a session was lost: others may be missing before it. */
   afterGap: boolean = false
+
+  constructor(payload: Uint8Array, source: PublishSource) {
+    super(payload, source)
+  }
 }

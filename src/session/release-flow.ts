@@ -23,9 +23,15 @@ export class ReleaseFlow extends InboundFlow {
   static holding(messages: readonly HeldMessage[], publishClass: PublishClass<InboundMessage>): ReleaseFlow {
     const flow = new ReleaseFlow()
     for (const { packetId, topic, payload, retain, propertyBytes } of messages) {
-      const first = 4 | (retain ? 1 : 0)
-      const at = propertyBytes.length === 0 ? -1 : 0
-      const message = new publishClass(topic, payload, first, packetId, 0, undefined, propertyBytes, at)
+      const message = new publishClass(payload, {
+        topicName: topic,
+        flags: 4 | (retain ? 1 : 0),
+        packetId,
+        topicAlias: 0,
+        subscriptionIdentifiers: undefined,
+        bytes: propertyBytes,
+        propertiesAt: propertyBytes.length === 0 ? -1 : 0,
+      })
       message.subscriptionIdentifiers = message.properties.subscriptionIdentifiers
       message.ackState = AckState.held
       flow.slotOf(packetId)

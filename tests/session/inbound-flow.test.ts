@@ -3,16 +3,10 @@ import { InboundFlow, Release } from '../../src/session/inbound-flow.ts'
 import { AckState, InboundMessage } from '../../src/session/inbound-message.ts'
 
 function message(qos: 1 | 2, packetId: number, dup = false): InboundMessage {
-  return new InboundMessage(
-    't',
-    new Uint8Array(0),
-    (qos << 1) | (dup ? 8 : 0),
-    packetId,
-    0,
-    undefined,
-    new Uint8Array(0),
-    -1,
-  )
+  const bytes = new Uint8Array(0)
+  const flags = (qos << 1) | (dup ? 8 : 0)
+  const source = { topicName: 't', flags, packetId, topicAlias: 0, subscriptionIdentifiers: undefined }
+  return new InboundMessage(bytes, { ...source, bytes, propertiesAt: -1 })
 }
 
 function finish(flow: InboundFlow, done: InboundMessage): number[] {
