@@ -522,8 +522,8 @@ export class Client implements AsyncDisposable {
       this.#client.#lifecycle.onDisconnected(error, packet)
     }
 
-    onMessage(message: AnyMessage): void {
-      this.#client.#deliver(message)
+    onMessages(messages: AnyMessage[]): void {
+      this.#client.#deliver(messages)
     }
 
     onSessionLost(): void {
@@ -667,10 +667,13 @@ export class Client implements AsyncDisposable {
     this.#emitter.emit('message', message)
   }
 
-  #deliver(message: AnyMessage): void {
-    this.#counters.messagesReceived++
-    if (this.#emitter.listenerCount('message') === 0) this.#router.deliver(message)
-    else this.#router.deliver(message, this.#listen)
+  #deliver(messages: AnyMessage[]): void {
+    this.#counters.messagesReceived += messages.length
+    for (let index = 0; index < messages.length; ) {
+      // Each may change who listens.
+      if (this.#emitter.listenerCount('message') === 0) index = this.#router.deliverRun(messages, index)
+      else this.#router.deliver(messages[index++] as AnyMessage, this.#listen)
+    }
   }
 
   #sessionLost(): void {

@@ -27,7 +27,8 @@ import type { Counters } from './stats.ts'
 export interface DriverOwner {
   onConnected(limits: Limits, connack: ConnackPacket): void
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void
-  onMessage(message: AnyMessage): void
+  /** In the order of arrival, and one at least. */
+  onMessages(messages: AnyMessage[]): void
   onSessionLost(): void
   onResubscribed(results: readonly FilterResult[]): void
   onAuthenticate(data: Uint8Array | undefined): void
@@ -118,7 +119,9 @@ export class Driver implements SessionSink, PublicationHost {
   #congested = false
   #publishing: OutboundMessage | undefined = undefined
   /** What is to be told when the session has returned, in order. */
-  #inbox: (AnyMessage | (() => void))[] = []
+  #inbox: (AnyMessage[] | (() => void))[] = []
+  /** The messages at its end. */
+  #run: AnyMessage[] | undefined = undefined
   readonly #pongs: {
     sentAt: number
     resolve: (roundTripMs: number) => void
@@ -323,7 +326,7 @@ export class Driver implements SessionSink, PublicationHost {
 
   /** Calls back when the session has returned, in the order of what happened. */
   tell(callback: () => void): void {
-    this.#inbox.push(callback)
+    this.#later(callback)
     this.#after()
   }
 
@@ -432,7 +435,7 @@ export class Driver implements SessionSink, PublicationHost {
   // ------------------------------------------------------------------------------------------------ the sink
 
   onConnected(limits: Limits, connack: ConnackPacket): void {
-    this.#inbox.push(() => this.#owner.onConnected(limits, connack))
+    this.#later(() => this.#owner.onConnected(limits, connack))
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
@@ -440,7 +443,7 @@ export class Driver implements SessionSink, PublicationHost {
     if (link !== undefined) this.#leave(link, true)
     this.#congested = false
     const pongs = this.#pongs.splice(0)
-    this.#inbox.push(() => {
+    this.#later(() => {
       for (const pong of pongs)
         pong.reject(error ?? new ClosedError('The connection was closed before the answer to the ping'))
       this.#owner.onDisconnected(error, packet)
@@ -448,7 +451,11 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   onMessage(message: InboundMessage): void {
-    this.#inbox.push(message as AnyMessage)
+    if (this.#run === undefined) {
+      this.#run = []
+      this.#inbox.push(this.#run)
+    }
+    this.#run.push(message as AnyMessage)
   }
 
   onSettled(message: OutboundMessage, outcome: PublishOutcome | MqttError): void {
@@ -465,19 +472,19 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   onResubscribed(results: readonly FilterResult[]): void {
-    this.#inbox.push(() => this.#owner.onResubscribed(results))
+    this.#later(() => this.#owner.onResubscribed(results))
   }
 
   onSessionLost(): void {
-    this.#inbox.push(() => this.#owner.onSessionLost())
+    this.#later(() => this.#owner.onSessionLost())
   }
 
   onAuthenticate(data: Uint8Array | undefined): void {
-    this.#inbox.push(() => this.#owner.onAuthenticate(data))
+    this.#later(() => this.#owner.onAuthenticate(data))
   }
 
   onReauthenticated(data: Uint8Array | undefined): void {
-    this.#inbox.push(() => this.#owner.onReauthenticated(data))
+    this.#later(() => this.#owner.onReauthenticated(data))
   }
 
   onPong(): void {
@@ -516,13 +523,19 @@ export class Driver implements SessionSink, PublicationHost {
     this.#owner.onTurnEnd()
   }
 
+  #later(callback: () => void): void {
+    this.#run = undefined
+    this.#inbox.push(callback)
+  }
+
   /** User code, last. What it does comes back as new inputs. */
   #tell(): void {
     const inbox = this.#inbox
     this.#inbox = []
+    this.#run = undefined
     for (const item of inbox) {
       if (typeof item === 'function') item()
-      else this.#owner.onMessage(item)
+      else this.#owner.onMessages(item)
     }
   }
 
@@ -581,7 +594,7 @@ export class Driver implements SessionSink, PublicationHost {
     if (this.#storeFailure !== undefined) return
     this.#storeFailure = error
     for (const waiter of [...this.#storeWaiters.splice(0), ...this.#recorded.splice(0)]) waiter.reject(error)
-    this.#inbox.push(() => this.#owner.onStoreFailed(error))
+    this.#later(() => this.#owner.onStoreFailed(error))
     this.#after()
   }
 

@@ -89,8 +89,15 @@ export class MessageBatches<M extends AnyMessage>
   }
 
   async #nextWaiting(): Promise<IteratorResult<M[], undefined>> {
-    const first = await this.#wait()
-    return first === undefined ? this.#end() : this.#hand(this.#withRest(first))
+    const parts = new PromiseParts<AnyMessage[] | undefined>()
+    this.#subscription.wait({
+      owner: this,
+      resolve: (message) => parts.resolve([message]),
+      resolveAll: parts.resolve,
+      end: () => parts.resolve(undefined),
+    })
+    const messages = await parts.promise
+    return messages === undefined ? this.#end() : this.#hand(this.#withRest(messages))
   }
 
   async #nextChecked(): Promise<IteratorResult<M[], undefined>> {
@@ -99,7 +106,7 @@ export class MessageBatches<M extends AnyMessage>
       if (messages.length === 0) {
         const first = this.#subscription.isEnded ? undefined : await this.#wait()
         if (first === undefined) return this.#end()
-        messages = this.#withRest(first)
+        messages = this.#withRest([first])
       }
       const fitting: AnyMessage[] = []
       for (const message of messages) {
@@ -120,11 +127,10 @@ export class MessageBatches<M extends AnyMessage>
     }
   }
 
-  /** What was delivered in the same turn has been queued behind the first. */
-  #withRest(first: AnyMessage): AnyMessage[] {
-    const rest: AnyMessage[] = this.#subscription.shiftAll()
-    rest.unshift(first)
-    return rest
+  /** What was delivered in the same turn has been queued behind them. */
+  #withRest(first: AnyMessage[]): AnyMessage[] {
+    const rest = this.#subscription.shiftAll()
+    return rest.length === 0 ? first : first.concat(rest)
   }
 
   #wait(): Promise<AnyMessage | undefined> {

@@ -234,23 +234,59 @@ export class MessageRouter implements SubscriptionHome {
    *   it when it has returned
    */
   deliver(message: AnyMessage, listen?: (message: AnyMessage) => void): void {
+    this.#deliver(message, this.#registry.find(message), listen)
+  }
+
+  /**
+   * Hands on a message, and with it those that follow and go the same way, while nobody listens to the `message` event.
+   *
+   * @returns the index of the first that is left
+   */
+  deliverRun(messages: AnyMessage[], from: number): number {
+    const message = messages[from] as AnyMessage
     const entries = this.#registry.find(message)
+    const consumer = this.#onlyConsumer(entries, message)
+    if (consumer?.isPassive !== true) {
+      this.#deliver(message, entries, undefined)
+      return from + 1
+    }
+    let to = from + 1
+    for (; to < messages.length; to++) {
+      const next = messages[to] as AnyMessage
+      if (next.retain || this.#registry.find(next) !== entries) break
+    }
+    return consumer.acceptRun(messages, from, to)
+  }
+
+  /** Most often: one filter, one consumer. */
+  #onlyConsumer(entries: readonly FilterEntry[], message: AnyMessage): Consumer | undefined {
+    if (entries.length !== 1 || message.retain) return undefined
+    const consumer = entries[0]?.only
+    if (consumer === undefined) return undefined
+    return this.#registry.route === Route.single || consumer.filters.length === 1 ? consumer : undefined
+  }
+
+  #deliver(
+    message: AnyMessage,
+    entries: readonly FilterEntry[],
+    listen: ((message: AnyMessage) => void) | undefined,
+  ): void {
     const { route } = this.#registry
     const entry = entries[0]
-    // Most often: one filter, one consumer.
-    if (entries.length === 1 && entry !== undefined && !message.retain) {
-      if (listen !== undefined) {
-        if (entry.consumers.length === 0) {
-          this.#listen(message, listen, entry)
-          return
-        }
-      } else {
-        const consumer = entry.only
-        if (consumer !== undefined && (route === Route.single || consumer.filters.length === 1)) {
-          consumer.accept(message)
-          return
-        }
+    if (listen === undefined) {
+      const consumer = this.#onlyConsumer(entries, message)
+      if (consumer !== undefined) {
+        consumer.accept(message)
+        return
       }
+    } else if (
+      entries.length === 1 &&
+      entry !== undefined &&
+      entry.consumers.length === 0 &&
+      !message.retain
+    ) {
+      this.#listen(message, listen, entry)
+      return
     }
     const targets = this.#targets
     let isPlain = false

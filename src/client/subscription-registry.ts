@@ -35,6 +35,10 @@ export interface Claim {
 /** A claim that messages are handed to. */
 export interface Consumer extends Claim, MessageOwner {
   accept(message: AnyMessage): void
+  /** Takes no user code to `accept` a message, as long as it has room: it may get several in one go. */
+  readonly isPassive: boolean
+  /** Accepts the messages from one index to before another, and says which is the first that it has not taken. */
+  acceptRun(messages: AnyMessage[], from: number, to: number): number
   /** Whether a retained message on this topic, sent because somebody subscribed, is for this consumer. */
   wantsRetained(message: AnyMessage, entry: FilterEntry): boolean
   /** The delivery that it was last looked at for, so that it sees each message once. */
@@ -125,18 +129,23 @@ export class SubscriptionRegistry {
   }
 
   /**
-   * Finds which filters a message is meant for: by its Subscription Identifiers where it has some, else by its topic. The list
-   * is good until the next call; `route` says how it was come by.
+   * Finds which filters a message is meant for: by its Subscription Identifiers where it has some, else by its topic. `route`
+   * says how. What is found in the same way is most often the same list.
    */
   find(message: AnyMessage): readonly FilterEntry[] {
     const identifiers = message.subscriptionIdentifiers
     if (identifiers !== undefined) {
-      const found: FilterEntry[] = []
+      let found: readonly FilterEntry[] = []
       let retired = false
       for (const identifier of identifiers) {
         const entry = this.#byIdentifier.get(identifier)
-        if (entry !== undefined && this.#fits(entry, message)) found.push(entry)
-        else if (!this.#inherited && identifier >= this.#firstIdentifier && identifier < this.#nextIdentifier)
+        if (entry !== undefined && this.#fits(entry, message)) {
+          found = found.length === 0 ? entry.alone : [...found, entry]
+        } else if (
+          !this.#inherited &&
+          identifier >= this.#firstIdentifier &&
+          identifier < this.#nextIdentifier
+        )
           retired = true
       }
       this.route = identifiers.length === 1 ? Route.copy : Route.single
@@ -254,6 +263,7 @@ export type Route = (typeof Route)[keyof typeof Route]
 export class FilterEntry {
   readonly filter: string
   readonly filters: readonly string[]
+  readonly alone: readonly FilterEntry[] = [this]
   readonly identifier: number
   readonly consumers: Consumer[] = []
   /** The claim of `subscribe()`: its messages go to the `message` event. */

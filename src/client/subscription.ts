@@ -80,6 +80,8 @@ export interface Waiting {
   /** The loop that waits. */
   readonly owner: object
   resolve(message: AnyMessage): void
+  /** Takes several; absent where it wants one. */
+  resolveAll?(messages: AnyMessage[]): void
   /** There will be none. */
   end(error: Error | undefined): void
 }
@@ -377,6 +379,38 @@ export class Subscription<M extends AnyMessage = Message>
       if (this.#receipt && queue.length <= this.#maxMessages) message.settle(0)
     } else if (queue.looseMessages > this.#maxMessages || queue.looseBytes > this.#maxBytes)
       this.#spill(message)
+  }
+
+  /** @internal */
+  get isPassive(): boolean {
+    return this.#sink === undefined
+  }
+
+  /** @internal */
+  acceptRun(messages: AnyMessage[], from: number, to: number): number {
+    if (from === 0 && to === messages.length && this.#handOver(messages)) return to
+    for (let index = from; index < to; index++) {
+      const dropped = this.#dropped
+      this.accept(messages[index] as AnyMessage)
+      // User code was told, and may have done whatever.
+      if (this.#dropped !== dropped || this.#ended) return index + 1
+    }
+    return to
+  }
+
+  /** Gives all there is to a loop that waits for batches, without the way through the queue. False when that cannot be. */
+  #handOver(messages: AnyMessage[]): boolean {
+    const waiting = this.#waiting[0]
+    if (waiting?.resolveAll === undefined || this.#receipt || messages.length > this.#maxMessages)
+      return false
+    for (const message of messages) {
+      message.owner = this
+      if (message.afterGap !== this.#gap) message.afterGap = this.#gap
+      this.#gap = false
+    }
+    this.#waiting.shift()
+    waiting.resolveAll(messages)
+    return true
   }
 
   /** @internal */

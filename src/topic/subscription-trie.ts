@@ -7,8 +7,7 @@ const PATIENCE = 16 * REMEMBERED
 /**
  * An index from Topic Filters to values, made for matching: filters without wildcards are one lookup of the whole
  * topic, the others a tree of their levels. What a match costs depends on the topic's length and on what matches,
- * not on how many filters there are, and it allocates nothing: levels are found by a hash that is computed in
- * place instead of being cut out of the topic.
+ * not on how many filters there are: levels are found by a hash that is computed in place instead of being cut out of the topic.
  *
  * What the last topics have matched is remembered: in most programs the same ones come again and again, and many in the same
  * order, so that the one that came next is tried before any lookup.
@@ -21,8 +20,6 @@ export class SubscriptionTrie<T> {
   #remembered: Map<string, Match<T>> | undefined
   /** Of the topic that came last. */
   #last: Match<T> | undefined
-  /** Work space. */
-  readonly #found: T[] = []
   /** Lookups that did not find a full memory to know their topic. */
   #misses = 0
 
@@ -68,8 +65,8 @@ export class SubscriptionTrie<T> {
   }
 
   /**
-   * The values of all filters that match a topic name, until the next call. A value that was added under several of them is
-   * there several times. A wildcard at the first level matches no topic that begins with `$`. [MQTT-4.7.2-1]
+   * The values of all filters that match a topic name. A value that was added under several of them is there several times.
+   * A wildcard at the first level matches no topic that begins with `$`. [MQTT-4.7.2-1]
    */
   match(topic: string): readonly T[] {
     const follower = this.#last?.follower
@@ -86,9 +83,7 @@ export class SubscriptionTrie<T> {
   }
 
   #search(topic: string): readonly T[] {
-    const found = this.#found
-    // To set its length would cost more.
-    while (found.length > 0) found.pop()
+    const found: T[] = []
     if (this.#exact.size > 0) append(this.#exact.get(topic), found)
     descend(this.#root, topic, 0, topic.charCodeAt(0) !== DOLLAR, found)
     if (this.#remembered?.size === REMEMBERED) {
@@ -97,7 +92,7 @@ export class SubscriptionTrie<T> {
       this.#forget()
     }
     const last = this.#last?.values
-    const values = last !== undefined && isSame(last, found) ? last : [...found]
+    const values = last !== undefined && isSame(last, found) ? last : found
     const match = { topic, values, follower: undefined }
     if (this.#last !== undefined) this.#last.follower = match
     this.#last = match
