@@ -4,7 +4,7 @@ const LONGEST = 64
 const SHORTEST = 8
 const WORDS = LONGEST / 8
 const PLACES = 4096
-/** Places that a topic may have, next to each other. */
+/** Slots that a hash has, next to each other. */
 const WAYS = 4
 
 /**
@@ -14,8 +14,10 @@ const WAYS = 4
  * The topic that followed the last one when that came before is tried first: senders that take turns, or one that sends again and again,
  * keep their order, and to compare is less work than to compute the hash.
  *
- * A topic has four places, given by a hash of its bytes; those that come later may take them. So memory (at most 350 KiB for all
- * clients of a process) and time are bounded whatever a server sends, and topics that collide on purpose are merely not found.
+ * Topics are kept in the order in which they first came, which is the order in which most will be read again: memory that is read in
+ * its order is there in time. A later topic takes the place of the oldest. A hash of the bytes leads to four places. So memory (at most
+ * 350 KiB for all clients of a process) and time are bounded whatever a server sends, and topics that collide on purpose are
+ * merely not found.
  */
 export class TopicCache {
   /**
@@ -26,13 +28,17 @@ export class TopicCache {
   readonly #hashes: Int32Array = new Int32Array(PLACES)
   /** In bytes; 0 = the place is free. */
   readonly #lengths: Uint8Array = new Uint8Array(PLACES)
-  /** Which of its places the next topic takes, at the first of them. */
+  /** Places by hash. Where another topic has taken a place, the slot is out of date: hash and bytes tell. */
+  readonly #slots: Uint16Array = new Uint16Array(PLACES)
+  /** Which of its slots the next topic takes, at the first of them. */
   readonly #turns: Uint8Array = new Uint8Array(PLACES)
   readonly #topics: string[] = new Array<string>(PLACES).fill('')
   /** The place of the topic that came after the one of this place. */
   readonly #followers: Uint16Array = new Uint16Array(PLACES)
   /** Of the topic that came last. */
   #place = 0
+  /** Of the next topic that is taken in. */
+  #next = 0
   /** Of what `find` was asked for last. */
   #hash = 0
 
@@ -50,7 +56,8 @@ export class TopicCache {
     hash = mix(hash, view.getInt32(at + last, true))
     this.#hash = hash
     const first = hash & (PLACES - WAYS)
-    for (let place = first; place < first + WAYS; place++) {
+    for (let slot = first; slot < first + WAYS; slot++) {
+      const place = this.#slots[slot] ?? 0
       if (this.#hashes[place] !== hash || this.#lengths[place] !== length) continue
       if (!this.#isAt(place, view, at, length)) continue
       this.#follow(place)
@@ -65,7 +72,9 @@ export class TopicCache {
     const first = this.#hash & (PLACES - WAYS)
     const turn = this.#turns[first] ?? 0
     this.#turns[first] = turn + 1
-    const place = first + (turn & (WAYS - 1))
+    const place = this.#next
+    this.#next = (place + 1) % PLACES
+    this.#slots[first + (turn & (WAYS - 1))] = place
     const last = length - 8
     let word = place * WORDS
     for (let index = 0; index < last; index += 8) this.#words[word++] = view.getFloat64(at + index, true)
