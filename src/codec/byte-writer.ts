@@ -17,6 +17,9 @@ const HASH = 0x23
 const PLUS = 0x2b
 const AFTER_PLUS = 0x2c
 
+/** The list of all writers that have no full slice; it is never added to. */
+const NO_SLICES: Uint8Array[] = []
+
 const utf8Encoder: TextEncoder = /* @__PURE__ */ new TextEncoder()
 
 /**
@@ -42,7 +45,7 @@ export class ByteWriter implements FieldStream {
   #chunk: Chunk | undefined
   #packetStart = 0
   #sliceStart = 0
-  #full: Uint8Array[] = []
+  #full: Uint8Array[] = NO_SLICES
   #fullLength = 0
 
   constructor(from: 'client' | 'server' = 'client') {
@@ -73,7 +76,7 @@ export class ByteWriter implements FieldStream {
   lend(): Uint8Array[] {
     this.#closeSlice()
     const chunks = this.#full
-    this.#full = []
+    this.#full = NO_SLICES
     this.#fullLength = 0
     this.#leaveChunk()
     this.bytes = NO_BYTES
@@ -107,8 +110,7 @@ export class ByteWriter implements FieldStream {
     this.#packetStart = this.position
     if (!inline) {
       this.#closeSlice()
-      this.#full.push(payload)
-      this.#fullLength += payload.length
+      this.#append(payload)
     }
     return size
   }
@@ -269,11 +271,15 @@ export class ByteWriter implements FieldStream {
     } else putVbi(this.bytes, at, length)
   }
 
+  #append(bytes: Uint8Array): void {
+    if (this.#full === NO_SLICES) this.#full = [bytes]
+    else this.#full.push(bytes)
+    this.#fullLength += bytes.length
+  }
+
   #closeSlice(): void {
-    const size = this.#packetStart - this.#sliceStart
-    if (size === 0) return
-    this.#full.push(lendPart(this.#chunk as Chunk, this.#sliceStart, this.#packetStart))
-    this.#fullLength += size
+    if (this.#packetStart === this.#sliceStart) return
+    this.#append(lendPart(this.#chunk as Chunk, this.#sliceStart, this.#packetStart))
     this.#sliceStart = this.#packetStart
   }
 }

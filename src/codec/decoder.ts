@@ -47,17 +47,21 @@ export interface DecoderOptions<P extends PublishPacket = PublishPacket> {
 export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Bytes, fixed header included; may be changed between packets. [MQTT-3.1.2-24] */
   maximumPacketSize: number
+  readonly #from: 'server' | 'client'
   readonly #publishClass: PublishClass<P>
-  readonly #reader: ByteReader
   readonly #allocate: Allocate | undefined
+  /** While there is something to read. */
+  #reader: ByteReader | undefined = undefined
+  /** Before and after that; 0 = not known yet. */
+  #version: ProtocolVersion | 0
   #chunk: Uint8Array = NO_BYTES
   #position = 0
   /** Chunks not begun. */
-  #queue: Uint8Array[] = []
+  #queue: Uint8Array[] | undefined = undefined
   /** The first of them; `shift` would be quadratic. */
   #queueHead = 0
   /** Of a packet that spans chunks. */
-  #pieces: Uint8Array[] = []
+  #pieces: Uint8Array[] | undefined = undefined
   /** Bytes of it that have not come yet. */
   #missing = 0
   #bufferedBytes = 0
@@ -67,7 +71,8 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
 
   constructor(options: DecoderOptions<P>) {
     const { from, protocolVersion = from === 'server' ? 5 : 0, maximumPacketSize = LARGEST_PACKET } = options
-    this.#reader = new ByteReader(protocolVersion, from)
+    this.#from = from
+    this.#version = protocolVersion
     this.maximumPacketSize = maximumPacketSize
     this.#allocate = options.allocate
     // Without the option P is PublishPacket itself.
@@ -76,7 +81,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
 
   /** From the options or the CONNECT; undefined while there was none. */
   get protocolVersion(): ProtocolVersion | undefined {
-    return this.#reader.version || undefined
+    return (this.#reader?.version ?? this.#version) || undefined
   }
 
   /** Bytes of an unfinished packet, or not decoded yet. */
@@ -87,7 +92,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   /** Takes received bytes; `next` returns what is complete. */
   push(chunk: Uint8Array): void {
     this.#bufferedBytes += chunk.length
-    if (this.#position === this.#chunk.length && this.#queue.length === 0) this.#use(chunk)
+    if (this.#queue === undefined) this.#queue = [chunk]
     else this.#queue.push(chunk)
   }
 
@@ -103,47 +108,55 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
       return this.#next()
     } catch (error) {
       this.#failure = error
-      this.#queue = []
-      this.#pieces = []
+      this.#queue = undefined
+      this.#pieces = undefined
       throw error
     }
   }
 
   #next(): DecodedPacket<P> | undefined {
+    this.#reader ??= new ByteReader(this.#version, this.#from)
+    const reader = this.#reader
     for (;;) {
       const chunk = this.#chunk
       const start = this.#position
       const available = chunk.length - start
       if (available === 0) {
         const next = this.#takeWaiting()
-        // An idle decoder holds no chunk.
-        this.#use(next ?? NO_BYTES)
-        if (next === undefined) return undefined
+        // An idle decoder holds neither chunk nor reader.
+        this.#use(reader, next ?? NO_BYTES)
+        if (next === undefined) {
+          this.#version = reader.version
+          this.#reader = undefined
+          return undefined
+        }
       } else if (this.#missing > 0) {
         const end = start + Math.min(this.#missing, available)
         this.#keep(end - start === chunk.length ? chunk : chunk.subarray(start, end))
         this.#position = end
         this.#missing -= end - start
         if (this.#missing > 0) continue
-        const bytes = concat(this.#pieces, this.#allocate)
-        this.#pieces = []
-        this.#reader.use(bytes)
+        const bytes = concat(this.#pieces ?? [], this.#allocate)
+        this.#pieces = undefined
+        reader.use(bytes)
+        // It may not be the reader that has read the header.
+        reader.type = (bytes[0] ?? 0) >> 4
         try {
-          return this.#decode(bytes, 0, bytes.length)
+          return this.#decode(reader, bytes, 0, bytes.length)
         } finally {
-          this.#reader.use(chunk)
+          reader.use(chunk)
         }
       } else {
-        const size = this.#frameSize(chunk, start)
+        const size = this.#frameSize(reader, chunk, start)
         if (size === 0) {
           // Not even the header is whole: the few bytes of it are put before what follows.
           const next = this.#takeWaiting()
           const rest = chunk.slice(start)
-          this.#use(next === undefined ? rest : concat([rest, next]))
+          this.#use(reader, next === undefined ? rest : concat([rest, next]))
           if (next === undefined) return undefined
         } else if (size <= available) {
           this.#position = start + size
-          return this.#decode(chunk, start, start + size)
+          return this.#decode(reader, chunk, start, start + size)
         } else {
           this.#keep(chunk.subarray(start))
           this.#position = chunk.length
@@ -153,17 +166,20 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     }
   }
 
-  #use(chunk: Uint8Array): void {
+  #use(reader: ByteReader, chunk: Uint8Array): void {
     this.#chunk = chunk
     this.#position = 0
-    this.#reader.use(chunk)
+    reader.use(chunk)
   }
 
   #takeWaiting(): Uint8Array | undefined {
-    const chunk = this.#queue[this.#queueHead]
+    const chunk = this.#queue?.[this.#queueHead]
     if (chunk === undefined) return undefined
     this.#queueHead++
-    if (this.#queueHead === this.#queue.length) this.#queue.length = this.#queueHead = 0
+    if (this.#queueHead === this.#queue?.length) {
+      this.#queue = undefined
+      this.#queueHead = 0
+    }
     return chunk
   }
 
@@ -172,6 +188,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
    * a time costs a view for each byte, nor is any byte copied more than a few times.
    */
   #keep(piece: Uint8Array): void {
+    this.#pieces ??= []
     const pieces = this.#pieces
     let whole = piece
     for (let last = pieces.at(-1); last !== undefined && whole.length < SMALL; last = pieces.at(-1)) {
@@ -183,10 +200,9 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   }
 
   /** Bytes of the packet that begins here, from its fixed header; 0 = not all of the header is there. */
-  #frameSize(bytes: Uint8Array, start: number): number {
-    this.#checkFirst(start, bytes[start] ?? 0)
+  #frameSize(reader: ByteReader, bytes: Uint8Array, start: number): number {
+    this.#checkFirst(reader, start, bytes[start] ?? 0)
     const path = 'remainingLength'
-    const reader = this.#reader
     let length = 0
     for (let at = start + 1, shift = 0; at < bytes.length; at++, shift += 7) {
       const byte = bytes[at] ?? 0
@@ -210,8 +226,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
   }
 
   /** Packet type, direction and flags. [MQTT 5.0 §2.1] */
-  #checkFirst(start: number, first: number): void {
-    const reader = this.#reader
+  #checkFirst(reader: ByteReader, start: number, first: number): void {
     const { version, from } = reader
     const type = first >> 4
     const flags = first & 15
@@ -246,8 +261,7 @@ export class PacketDecoder<P extends PublishPacket = PublishPacket> {
     }
   }
 
-  #decode(bytes: Uint8Array, start: number, end: number): DecodedPacket<P> {
-    const reader = this.#reader
+  #decode(reader: ByteReader, bytes: Uint8Array, start: number, end: number): DecodedPacket<P> {
     this.#bufferedBytes -= end - start
     this.#begun = true
     reader.start = start

@@ -19,7 +19,6 @@ export class Connection {
   /** What errors call it. */
   readonly server: string
   readonly decoder: PacketDecoder<InboundMessage>
-  readonly inboundAliases: InboundAliases
   phase: Exclude<Phase, 'offline'> = 'connecting'
   /** Set by CONNACK, as the next two are. */
   limits: Limits | undefined = undefined
@@ -28,7 +27,8 @@ export class Connection {
   /** A re-authentication is under way. */
   reauthenticating: boolean = false
   /** PINGREQs without an answer, oldest first: whether the caller asked for it. */
-  readonly pings: boolean[] = []
+  pings: readonly boolean[] = []
+  #inboundAliases: InboundAliases | undefined = undefined
   /** When CONNECT was written. */
   readonly #madeAt: Millis
 
@@ -49,13 +49,18 @@ export class Connection {
       publishClass,
       allocate,
     })
-    this.inboundAliases = new InboundAliases(connect.properties?.topicAliasMaximum ?? 0)
   }
 
   /** How many QoS 1 and 2 messages the server may leave unacknowledged: a server of MQTT 3 is told of no limit, and has none. */
   get receiveMaximum(): number {
     const { protocolVersion, properties } = this.connect
     return protocolVersion === 5 ? (properties?.receiveMaximum ?? 65_535) : 65_535
+  }
+
+  /** Aliases that the server gives. */
+  get inboundAliases(): InboundAliases {
+    this.#inboundAliases ??= new InboundAliases(this.connect.properties?.topicAliasMaximum ?? 0)
+    return this.#inboundAliases
   }
 
   get authenticationMethod(): string | undefined {

@@ -1,6 +1,9 @@
+/** The ring of all queues that are empty since they were made: it has no place that could be written to. */
+const NO_RING: never[] = []
+
 /** A first-in-first-out queue on a ring that doubles when full: no element is ever moved by a removal. */
 export class Fifo<T> {
-  #ring: (T | undefined)[] = []
+  #ring: (T | undefined)[] = NO_RING
   #head = 0
   #size = 0
 
@@ -29,7 +32,7 @@ export class Fifo<T> {
   }
 
   clear(): void {
-    this.#ring = []
+    this.#ring = NO_RING
     this.#head = 0
     this.#size = 0
   }

@@ -13,8 +13,6 @@ const LARGEST_MARGIN_MS = 1_000
  */
 export class KeepAlive {
   readonly #intervalMs: number
-  readonly #pingAfterMs: number
-  readonly #answerMs: number
   #sentAt: Millis
   #receivedAt: Millis
   /** Undefined: no ping is unanswered. */
@@ -24,8 +22,6 @@ export class KeepAlive {
   /** @param sentAt - when the last packet, CONNECT, was sent: the interval is one between packets [MQTT-3.1.2-20] */
   constructor(keepAliveSeconds: number, sentAt: Millis, now: Millis = sentAt) {
     this.#intervalMs = keepAliveSeconds * 1000
-    this.#pingAfterMs = this.#intervalMs - Math.min(this.#intervalMs / 10, LARGEST_MARGIN_MS)
-    this.#answerMs = this.#intervalMs / 2
     this.#sentAt = sentAt
     this.#receivedAt = now
   }
@@ -45,9 +41,14 @@ export class KeepAlive {
     this.#deadAt ??= now + this.#answerMs
   }
 
+  get #answerMs(): Millis {
+    return this.#intervalMs / 2
+  }
+
   get deadline(): Millis {
     if (this.#intervalMs === 0) return Number.POSITIVE_INFINITY
-    return this.#deadAt ?? Math.min(this.#sentAt, this.#receivedAt) + this.#pingAfterMs
+    const pingAfterMs = this.#intervalMs - Math.min(this.#intervalMs / 10, LARGEST_MARGIN_MS)
+    return this.#deadAt ?? Math.min(this.#sentAt, this.#receivedAt) + pingAfterMs
   }
 
   due(now: Millis): 'nothing' | 'ping' | 'dead' {

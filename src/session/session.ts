@@ -94,11 +94,14 @@ export class Session {
   readonly #sink: SessionSink
   readonly #journal: Journal | undefined
   readonly #wire = new Wire()
-  #inbound: InboundFlow
   readonly #ids = new PacketIds<OutboundMessage | RequestPart>()
-  readonly #requests = new SubscriptionFlow(this.#ids, this.#wire)
+  // Most clients use one or two of these three ways of MQTT; thousands of them may be in one process.
+  /** Made when something of QoS 1 or 2 is received. */
+  #received: InboundFlow | undefined = undefined
+  /** Made when something is subscribed to. */
+  #requests: SubscriptionFlow | undefined = undefined
   readonly #publications: PublishFlow
-  #connection: Connection | undefined
+  #connection: Connection | undefined = undefined
   /** A CONNACK with success has been received (by this session or the one that was restored). */
   #established = false
   /** The server may still have our session when we come back. */
@@ -113,8 +116,6 @@ export class Session {
     this.#config = config
     this.#sink = sink
     this.#journal = journal
-    const { inboundClass = InboundFlow } = config
-    this.#inbound = new inboundClass()
     this.#publications = new PublishFlow(config, this.#wire, this.#ids, sink, journal)
   }
 
@@ -174,12 +175,12 @@ export class Session {
 
   /** Received QoS 1 and 2 messages that count against our own Receive Maximum. */
   get unacknowledged(): number {
-    return this.#inbound.counted
+    return this.#received?.counted ?? 0
   }
 
   /** Publications, SUBSCRIBEs or UNSUBSCRIBEs that are not settled. */
   get hasUnfinishedWork(): boolean {
-    return !this.#publications.isEmpty || !this.#requests.isIdle
+    return !this.#publications.isEmpty || this.#requests?.isIdle === false
   }
 
   /** The oldest publication that waits to be sent, of the given QoS class; for queue limits that drop the oldest. */
@@ -208,7 +209,6 @@ export class Session {
     this.#wire.output.maximumPacketSize = LARGEST_PACKET
     const { publishClass, allocate } = this.#config
     const connection = new Connection(packet, publishClass, allocate, now, server)
-    this.#inbound.isPresenceUnknown = packet.protocolVersion === 3
     this.#mayRefuse = packet.protocolVersion === 5
     encodeConnect(this.#wire.output, packet.protocolVersion, packet)
     this.#connection = connection
@@ -265,7 +265,7 @@ export class Session {
 
   /** The client has ended: everything that is pending gets this error. What a store holds stays there. */
   fail(error: MqttError): void {
-    this.#requests.fail(error)
+    this.#requests?.fail(error)
     this.#publications.fail(error)
   }
 
@@ -284,7 +284,7 @@ export class Session {
           : now < session.at + session.sessionExpiryInterval * 1000)
     }
     this.#publications.restore(state)
-    if (state.inbound !== undefined) this.#inbound = state.inbound(this.#config.publishClass)
+    this.#received = state.inbound?.(this.#config.publishClass)
     this.#inbound.restore(state.received)
   }
 
@@ -347,7 +347,7 @@ export class Session {
 
   /** Makes the filters wanted and asks for them: now, or after the next CONNACK. */
   subscribe(command: SubscribeCommand): void {
-    this.#requests.subscribe(command)
+    this.#subscriptions.subscribe(command)
     this.#pumpRequests()
   }
 
@@ -356,7 +356,7 @@ export class Session {
    * server is told after the next CONNACK if it still has the session.
    */
   unsubscribe(command: UnsubscribeCommand): void {
-    this.#requests.unsubscribe(command, this.phase === 'online', this.#mayResume)
+    this.#subscriptions.unsubscribe(command, this.phase === 'online', this.#mayResume)
     this.#pumpRequests()
   }
 
@@ -479,12 +479,15 @@ export class Session {
       case 'suback':
       case 'unsuback':
         checkProblemInformation(connection.connect, packet)
-        this.#requests.answered(connection, packet, this.#ids.holder(packet.packetId))
+        this.#requests?.answered(connection, packet, this.#ids.holder(packet.packetId))
         this.#publications.pump(this.#now)
         return
-      case 'pingresp':
-        if (connection.pings.shift() === true) this.#sink.onPong()
+      case 'pingresp': {
+        const [asked, ...unanswered] = connection.pings
+        connection.pings = unanswered
+        if (asked === true) this.#sink.onPong()
         return
+      }
       case 'disconnect':
         this.#onDisconnect(connection, packet)
         return
@@ -557,14 +560,14 @@ export class Session {
 
   /** The server has no session: what it knew of ours is void. [MQTT-3.2.2-5] */
   #startNewSession(lost: boolean): void {
-    this.#inbound.sessionLost()
+    this.#received?.sessionLost()
     if (lost) this.#journal?.sessionLost()
     this.#publications.startNewSession()
     this.#resubscribe()
   }
 
   #resubscribe(): void {
-    this.#requests.startNewSession(this.#config.resubscribe, (results) => this.#sink.onResubscribed(results))
+    this.#requests?.startNewSession(this.#config.resubscribe, (results) => this.#sink.onResubscribed(results))
   }
 
   #onAuth(connection: Connection, packet: AuthPacket): void {
@@ -597,8 +600,10 @@ export class Session {
       })
     }
     if (message.qos > 0) {
-      const arrival = this.#inbound.onPublish(message)
-      if (this.#inbound.counted > connection.receiveMaximum + this.#inbound.allowance) {
+      const inbound = this.#inbound
+      inbound.isPresenceUnknown = connection.connect.protocolVersion === 3
+      const arrival = inbound.onPublish(message)
+      if (inbound.counted > connection.receiveMaximum + inbound.allowance) {
         const what = 'more unacknowledged messages than our Receive Maximum allows'
         throw violation('publish', what, 'MQTT-3.3.4-9', { reasonCode: 0x93 })
       }
@@ -666,12 +671,13 @@ export class Session {
   // ------------------------------------------------------------------------------------------------ sending
 
   #pumpRequests(): void {
-    if (this.#connection !== undefined) this.#requests.pump(this.#connection)
+    if (this.#connection !== undefined) this.#requests?.pump(this.#connection)
   }
 
   #payAcknowledgements(qos: 1 | 2): void {
+    const inbound = this.#inbound
     for (;;) {
-      const message = this.#inbound.nextPayable(qos)
+      const message = inbound.nextPayable(qos)
       if (message === undefined) return
       const { packetId, ackReasonCode, ackProperties } = message
       this.#writeAck(qos === 1 ? 'puback' : 'pubrec', packetId, ackReasonCode, ackProperties)
@@ -691,7 +697,7 @@ export class Session {
   #writePing(asked: boolean): void {
     const connection = this.#connection
     if (connection?.phase !== 'online') return
-    connection.pings.push(asked)
+    connection.pings = [...connection.pings, asked]
     connection.keepAlive?.pinged(this.#now)
     encodePingreq(this.#wire.output)
     this.#wire.sent({ type: 'pingreq' })
@@ -748,9 +754,19 @@ export class Session {
     const limits = this.#connection?.limits
     this.#connection = undefined
     this.#publications.connectionLost()
-    this.#inbound.connectionLost()
-    this.#requests.connectionLost()
+    this.#received?.connectionLost()
+    this.#requests?.connectionLost()
     if (limits !== undefined) this.#recordSession(limits, sessionExpiryInterval)
+  }
+
+  get #inbound(): InboundFlow {
+    this.#received ??= new (this.#config.inboundClass ?? InboundFlow)()
+    return this.#received
+  }
+
+  get #subscriptions(): SubscriptionFlow {
+    this.#requests ??= new SubscriptionFlow(this.#ids, this.#wire)
+    return this.#requests
   }
 
   #recordSession(limits: Limits, sessionExpiryInterval: number = limits.sessionExpiryInterval): void {

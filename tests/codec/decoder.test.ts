@@ -195,6 +195,17 @@ describe('PacketDecoder', () => {
     expect(performance.now() - start).toBeLessThan(5000)
   })
 
+  test('an error names the packet that it is in, also when the header came before other bytes', () => {
+    const bytes = fromHex('90030001ff')
+    const decoder = new PacketDecoder({ from: 'server', protocolVersion: 4 })
+    for (const byte of bytes.subarray(0, 4)) {
+      decoder.push(Uint8Array.of(byte))
+      expect(decoder.next()).toBeUndefined()
+    }
+    decoder.push(bytes.subarray(4))
+    expect(failure(() => decoder.next())).toMatchObject({ packet: 'SUBACK', field: 'Reason Codes' })
+  })
+
   test('a Buffer chunk gives payloads that are plain Uint8Arrays on the same memory', () => {
     const chunk = Buffer.from('3005000161ffee', 'hex')
     const decoder = new PacketDecoder({ from: 'server', protocolVersion: 4 })
