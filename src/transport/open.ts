@@ -17,9 +17,7 @@ export function openTransport(endpoint: Endpoint, options: TransportOptions = {}
   return async (context) => {
     try {
       context.signal.throwIfAborted()
-      return await (endpoint.srv
-        ? openFirst(endpoint, options, context)
-        : openOne(endpoint, options, context))
+      return await (endpoint.srv ? openFirst : openOne)(endpoint, options, context)
     } catch (error) {
       throw connectError(endpoint.description, error, context.signal)
     }
@@ -44,9 +42,12 @@ async function openOne(
     const { openNodeWebSocket } = await import('./websocket-node.ts')
     return openNodeWebSocket(endpoint, options, context)
   }
-  const { openSocket } = await import('./socket.ts')
-  return openSocket(endpoint, options, context)
+  sockets ??= await import('./socket.ts')
+  return sockets.openSocket(endpoint, options, context)
 }
+
+/** Kept, since to import it again costs three kilobytes of garbage each time. */
+let sockets: typeof import('./socket.ts') | undefined
 
 /** Tries the servers that DNS names for a domain, in the order that their records ask for. */
 async function openFirst(

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { LOW_WATER } from './marks.ts'
+import { errorOf } from './tcp.ts'
 import type { Transport, TransportHandler } from './transport.ts'
 
 /** `end()` looks this often whether buffered bytes still get away, and waits as long for the peer's own end. */
@@ -15,42 +16,38 @@ const FLOOD_CHUNK = 16_384
  */
 const READ_MS = 5
 
+/** Where a socket keeps its transport, so that all sockets share their listeners: a closure for each event is 56 bytes for each socket. */
+const TRANSPORT: unique symbol = Symbol('transport')
+
+type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
+
 interface Unwritten {
   readonly chunks: readonly Uint8Array[]
   giveBack: ((chunks: readonly Uint8Array[]) => void) | undefined
 }
 
-/** A connected socket of Node (TCP, TLS, Unix, or tunnelled) as a transport. */
+/**
+ * A connected socket of Node (TCP, TLS, Unix, or tunnelled) as a transport. Whoever has connected it listens to its errors
+ * (`socketEvent`).
+ */
 export class SocketTransport implements Transport {
   readonly description: string
   readonly #socket: Socket
   readonly #handler: TransportHandler
-  #error: Error | undefined
-  #endTimer: ReturnType<typeof setInterval> | undefined
+  #endTimer: ReturnType<typeof setInterval> | undefined = undefined
   #hasBacklog = false
   /** When the flood that is being read began; 0 = there is none. Milliseconds of `performance.now()`. */
   #floodSince = 0
   #isPaused = false
   /** Writes that the socket has not called back for, in order. */
-  readonly #unwritten: Unwritten[] = []
+  #unwritten: Unwritten[] | undefined = undefined
   /** Handed to each write instead of a closure per write. */
-  readonly #onWritten = (error?: Error | null): void => {
-    const written = this.#unwritten.shift()
-    // After an error nobody knows who still holds the memory.
-    if (error == null) written?.giveBack?.(written.chunks)
-    if (!this.#hasBacklog || this.#socket.writableLength > LOW_WATER) return
-    this.#hasBacklog = false
-    if (!this.#socket.destroyed) this.#handler.onDrain()
-  }
+  readonly #onWritten: (error?: Error | null) => void = this.#written.bind(this)
 
   constructor(socket: Socket, description: string, handler: TransportHandler) {
     this.#socket = socket
     this.#handler = handler
     this.description = description
-    this.#error = socket.errored ?? undefined
-    socket.on('error', (error) => {
-      this.#error ??= error
-    })
     // A server that speaks first must not be heard before `open` has resolved for its caller: start in a later phase.
     setImmediate(() => this.#start())
   }
@@ -72,7 +69,8 @@ export class SocketTransport implements Transport {
     if (last > 0) socket.cork()
     for (let index = 0; index < last; index++) socket.write(chunks[index] as Uint8Array)
     const written = { chunks, giveBack }
-    this.#unwritten.push(written)
+    if (this.#unwritten === undefined) this.#unwritten = [written]
+    else this.#unwritten.push(written)
     socket.write(chunks[last] as Uint8Array, this.#onWritten)
     if (last > 0) socket.uncork()
     this.#hasBacklog = socket.writableLength > 0
@@ -112,26 +110,39 @@ export class SocketTransport implements Transport {
   }
 
   #start(): void {
-    const socket = this.#socket
-    const handler = this.#handler
+    const socket = this.#socket as OwnedSocket
     if (socket.closed) {
-      this.#closed()
+      this.closed()
       return
     }
+    socket[TRANSPORT] = this
     // They come once. To say so would cost each idle connection 300 bytes.
-    socket.on('close', () => this.#closed())
+    socket.on('close', onClose)
     // Bounds the life of a socket whose peer has ended but no longer reads.
-    socket.on('end', () => this.end())
+    socket.on('end', onEnd)
     const wasPaused = socket.isPaused()
-    socket.on('data', (chunk: Buffer) => {
-      const isFlood = chunk.length >= FLOOD_CHUNK
-      if (!isFlood) this.#floodSince = 0
-      else if (this.#floodSince === 0) this.#floodSince = performance.now()
-      // A plain Uint8Array: what users receive behaves the same on every transport.
-      handler.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
-      if (isFlood && performance.now() - this.#floodSince > READ_MS) this.#rest()
-    })
+    socket.on('data', onData)
     if (wasPaused) socket.pause()
+  }
+
+  /** @internal */
+  received(chunk: Buffer): void {
+    const isFlood = chunk.length >= FLOOD_CHUNK
+    if (!isFlood) this.#floodSince = 0
+    else if (this.#floodSince === 0) this.#floodSince = performance.now()
+    // A plain Uint8Array: what users receive behaves the same on every transport.
+    this.#handler.onBytes(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
+    if (isFlood && performance.now() - this.#floodSince > READ_MS) this.#rest()
+  }
+
+  #written(error?: Error | null): void {
+    const written = this.#unwritten?.shift()
+    if (this.#unwritten?.length === 0) this.#unwritten = undefined
+    // After an error nobody knows who still holds the memory.
+    if (error == null) written?.giveBack?.(written.chunks)
+    if (!this.#hasBacklog || this.#socket.writableLength > LOW_WATER) return
+    this.#hasBacklog = false
+    if (!this.#socket.destroyed) this.#handler.onDrain()
   }
 
   #rest(): void {
@@ -142,8 +153,21 @@ export class SocketTransport implements Transport {
     })
   }
 
-  #closed(): void {
+  /** @internal */
+  closed(): void {
     clearInterval(this.#endTimer)
-    this.#handler.onClose(this.#error)
+    this.#handler.onClose(errorOf(this.#socket))
   }
+}
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[TRANSPORT].received(chunk)
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[TRANSPORT].end()
+}
+
+function onClose(this: OwnedSocket): void {
+  this[TRANSPORT].closed()
 }

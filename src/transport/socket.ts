@@ -6,34 +6,49 @@ import { connectTcp } from './tcp.ts'
 import type { OpenContext, Transport } from './transport.ts'
 
 /** TCP, TLS and Unix sockets, directly or through a proxy. */
-export async function openSocket(
+export function openSocket(
   endpoint: Endpoint,
   options: TransportOptions,
-  context: OpenContext,
+  { signal, handler }: OpenContext,
 ): Promise<Transport> {
-  const socket = await connectSocket(endpoint, options, context.signal)
-  return new SocketTransport(socket, endpoint.description, context.handler)
+  return connectSocket(endpoint, options, signal).then(
+    (socket) => new SocketTransport(socket, endpoint.description, handler),
+  )
 }
 
 /** The connected socket, secured when the endpoint asks for it. Also what WebSockets run on. */
-export async function connectSocket(
+export function connectSocket(
   endpoint: Endpoint,
   options: TransportOptions,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const socket = await connectPlain(endpoint, options, signal)
-  if (endpoint.kind !== 'tls' && endpoint.kind !== 'wss') return socket
-  const { secureSocket } = await import('./tls.ts')
-  return secureSocket(socket, endpoint, options.tls ?? {}, signal)
+  const { proxy } = options
+  const socket =
+    proxy === undefined || endpoint.kind === 'unix'
+      ? connectTcp(endpoint, options.socket ?? {}, signal)
+      : connectProxied(endpoint, proxy, options, signal)
+  return endpoint.kind === 'tls' || endpoint.kind === 'wss'
+    ? secured(socket, endpoint, options, signal)
+    : socket
 }
 
-async function connectPlain(
+async function connectProxied(
+  endpoint: Endpoint,
+  proxy: string | URL,
+  options: TransportOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { connectThroughProxy } = await import('./proxy.ts')
+  return connectThroughProxy(endpoint, proxy, options, signal)
+}
+
+async function secured(
+  socket: Promise<Socket>,
   endpoint: Endpoint,
   options: TransportOptions,
   signal: AbortSignal,
 ): Promise<Socket> {
-  if (options.proxy === undefined || endpoint.kind === 'unix')
-    return connectTcp(endpoint, options.socket ?? {}, signal)
-  const { connectThroughProxy } = await import('./proxy.ts')
-  return connectThroughProxy(endpoint, options.proxy, options, signal)
+  const plain = await socket
+  const { secureSocket } = await import('./tls.ts')
+  return secureSocket(plain, endpoint, options.tls ?? {}, signal)
 }

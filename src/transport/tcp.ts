@@ -1,11 +1,13 @@
 import { connect, type Socket, type TcpSocketConnectOpts } from 'node:net'
 import { wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
-import { onAbort } from './opening.ts'
 import type { SocketOptions } from './settings.ts'
 
-/** Connects to a host, or to a Unix socket when the endpoint is one. Rejects with the network's own error. */
-export async function connectTcp(
+/**
+ * Connects to a host, or to a Unix socket when the endpoint is one. Rejects with the network's own error; throws the reason of a
+ * signal that has been aborted.
+ */
+export function connectTcp(
   endpoint: Pick<Endpoint, 'kind' | 'host' | 'port' | 'path'>,
   options: SocketOptions,
   signal: AbortSignal,
@@ -13,22 +15,20 @@ export async function connectTcp(
   signal.throwIfAborted()
   if (endpoint.kind === 'unix') checkSocketPath(endpoint.path)
   const socket =
-    endpoint.kind === 'unix'
-      ? connect({ path: endpoint.path })
-      : connect({
-          host: endpoint.host,
-          port: endpoint.port,
-          noDelay: options.noDelay ?? true,
-          keepAlive: options.keepAlive ?? false,
-          family: options.family ?? 0,
-          ...(options.localAddress !== undefined && { localAddress: options.localAddress }),
-          ...(options.localPort !== undefined && { localPort: options.localPort }),
-          ...(options.lookup !== undefined && {
-            lookup: options.lookup as NonNullable<TcpSocketConnectOpts['lookup']>,
-          }),
-        })
-  await socketEvent(socket, 'connect', signal)
-  return socket
+    endpoint.kind === 'unix' ? connect({ path: endpoint.path }) : connect(target(endpoint, options))
+  return socketEvent(socket, 'connect', signal)
+}
+
+function target(
+  { host, port }: Pick<Endpoint, 'host' | 'port'>,
+  options: SocketOptions,
+): TcpSocketConnectOpts {
+  const { noDelay = true, keepAlive = false, family = 0, localAddress, localPort, lookup } = options
+  const target: TcpSocketConnectOpts = { host, port, noDelay, keepAlive, family }
+  if (localAddress !== undefined) target.localAddress = localAddress
+  if (localPort !== undefined) target.localPort = localPort
+  if (lookup !== undefined) target.lookup = lookup as NonNullable<TcpSocketConnectOpts['lookup']>
+  return target
 }
 
 /** Node cuts a longer path, and would connect to whatever is there. */
@@ -45,40 +45,56 @@ function checkSocketPath(path: string): void {
 
 /**
  * Waits for the event that makes a socket usable. Whatever else comes first (an error, its end, the signal) destroys
- * the socket and rejects. Afterwards errors are silent until someone listens: `socket.errored` keeps them.
+ * the socket and rejects. Errors are silent from then on: `errorOf` tells the first.
  */
 export function socketEvent(
   socket: Socket,
   event: 'connect' | 'secureConnect',
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    let unlisten = (): void => {}
-    const settle = (outcome: () => void): void => {
-      unlisten()
+    const over = (): void => {
+      signal.removeEventListener('abort', aborted)
       socket.off(event, ready)
       socket.off('close', closed)
-      outcome()
     }
-    const ready = (): void => settle(resolve)
+    const ready = (): void => {
+      over()
+      resolve(socket)
+    }
     const closed = (): void => {
-      settle(() => reject(closedError(socket)))
+      over()
+      reject(closedError(socket))
     }
-    socket.on('error', ignore)
-    socket.once(event, ready)
-    socket.once('close', closed)
-    unlisten = onAbort(signal, () => {
+    const aborted = (): void => {
+      over()
       socket.destroy()
-      settle(() => reject(signal.reason))
-    })
+      reject(signal.reason)
+    }
+    socket.on('error', keepError)
+    socket.on(event, ready)
+    socket.on('close', closed)
+    if (signal.aborted) aborted()
+    else signal.addEventListener('abort', aborted)
   })
 }
 
 /** Why a socket that is closed never became usable. */
 export function closedError(socket: Socket): Error {
   const message = 'the connection was closed before it was ready'
-  return socket.errored ?? Object.assign(new Error(message), { code: 'ECONNRESET' })
+  return errorOf(socket) ?? Object.assign(new Error(message), { code: 'ECONNRESET' })
 }
 
+/** The first error of a socket that `socketEvent` has waited for. `errored` alone lacks the alerts of TLS. */
+export function errorOf(socket: Socket): Error | undefined {
+  return (socket as FailedSocket)[FIRST_ERROR] ?? socket.errored ?? undefined
+}
+
+const FIRST_ERROR: unique symbol = Symbol('first error')
+
+type FailedSocket = Socket & { [FIRST_ERROR]?: Error }
+
 /** Not a closure of the waiting, which would keep its signal for as long as the socket lives. */
-function ignore(): void {}
+function keepError(this: FailedSocket, error: Error): void {
+  this[FIRST_ERROR] ??= error
+}

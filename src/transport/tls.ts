@@ -27,8 +27,7 @@ export async function secureSocket(
     const secured = connect({ socket, ...connectionOptions(endpoint, options) })
     // First of all listeners, so that the others see the better words.
     secured.on('error', reword)
-    await socketEvent(secured, 'secureConnect', signal)
-    return secured
+    return await socketEvent(secured, 'secureConnect', signal)
   } catch (error) {
     socket.destroy()
     throw signal.aborted ? signal.reason : explain(error, endpoint)
