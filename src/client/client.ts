@@ -102,9 +102,12 @@ export class Client implements AsyncDisposable {
   readonly #clock: Clock
   readonly #counters: Counters = newCounters()
   readonly #emitter = new EventEmitter<ClientEvents>()
+  /** What the parts see of this client. */
+  readonly #inside: ClientHost & DriverOwner & LifecycleOwner
   readonly #driver: Driver
   readonly #lifecycle: Lifecycle
-  readonly #router: MessageRouter
+  /** Made when something is subscribed to or received: a client that only publishes does without. */
+  #routerIfAny: MessageRouter | undefined = undefined
   readonly #pressure: ProducerPressure
   /** Ends the watching of the page's network, which began with the first `connect()`. */
   #unwatchNetwork: (() => void) | undefined = undefined
@@ -118,6 +121,9 @@ export class Client implements AsyncDisposable {
   #askedForStore = false
   #traced = false
   #leaving = false
+  /** Made when somebody listens to the `message` event. */
+  #listen: ((message: AnyMessage) => void) | undefined = undefined
+  #inherited: boolean | undefined = undefined
 
   constructor(url: string | URL | ClientOptions, options?: ClientOptions, clock: Clock = systemClock) {
     const given = constructorOptions(url, options)
@@ -129,6 +135,7 @@ export class Client implements AsyncDisposable {
     this.#queueIsBounded =
       Number.isFinite(queue.maxMessages) || Number.isFinite(queue.maxBytes) || queue.qos0 !== 'queue'
     this.#plainAlias = resolved.autoTopicAlias ? AUTO_ALIAS : NO_ALIAS
+    this.#inside = new Client.#Inside(this)
     this.#driver = new Driver(
       {
         maxInflight: resolved.maxInflight,
@@ -141,12 +148,11 @@ export class Client implements AsyncDisposable {
       },
       resolved.ackTimeoutMs,
       clock,
-      new Client.#DriverOwner(this),
+      this.#inside,
       this.#counters,
       resolved.store !== undefined,
     )
-    this.#lifecycle = new Lifecycle(new Client.#LifecycleOwner(this), this.#driver, given, resolved)
-    this.#router = new MessageRouter(new Client.#Host(this))
+    this.#lifecycle = new Lifecycle(this.#inside, this.#driver, given, resolved)
     this.#pressure = new ProducerPressure(this.#driver, clock, this.#counters)
   }
 
@@ -504,15 +510,19 @@ export class Client implements AsyncDisposable {
 
   // ------------------------------------------------------------------------------------------------ within
 
-  // What the parts see of the client: objects of their own, so that none of it is public. Classes, since closures would cost each
+  // What the parts see of the client: an object of its own, so that none of it is public. A class, since closures would cost each
   // client two kilobytes.
 
-  static readonly #DriverOwner = class implements DriverOwner {
+  static readonly #Inside = class implements DriverOwner, LifecycleOwner, ClientHost {
+    readonly clock: Clock
     readonly #client: Client
 
     constructor(client: Client) {
       this.#client = client
+      this.clock = client.#clock
     }
+
+    // ---- for the driver ----
 
     onConnected(limits: Limits, connack: ConnackPacket): void {
       this.#client.#lifecycle.onConnected(limits, connack)
@@ -531,7 +541,7 @@ export class Client implements AsyncDisposable {
     }
 
     onResubscribed(results: readonly FilterResult[]): void {
-      this.#client.#router.resubscribed(results)
+      this.#client.#routerIfAny?.resubscribed(results)
     }
 
     onAuthenticate(data: Uint8Array | undefined): void {
@@ -557,16 +567,8 @@ export class Client implements AsyncDisposable {
     onTurnEnd(): void {
       this.#client.#turnEnded()
     }
-  }
 
-  static readonly #LifecycleOwner = class implements LifecycleOwner {
-    readonly clock: Clock
-    readonly #client: Client
-
-    constructor(client: Client) {
-      this.#client = client
-      this.clock = client.#clock
-    }
+    // ---- for the life cycle ----
 
     stateChanged(change: StateChange): void {
       this.#client.#stateChanged(change)
@@ -589,16 +591,12 @@ export class Client implements AsyncDisposable {
       this.#client.#emit('reconnecting', { attempt, delayMs, cause })
     }
 
-    report(error: MqttError): void {
-      this.#client.#report(error)
-    }
-
     async stopConsumers(): Promise<void> {
-      await this.#client.#router.stop()
+      await this.#client.#routerIfAny?.stop()
       this.#client.#leaving = true
     }
 
-    ended(info: ClosedInfo): void {
+    clientEnded(info: ClosedInfo): void {
       this.#client.#ended(info)
     }
 
@@ -609,19 +607,15 @@ export class Client implements AsyncDisposable {
     async afterEnd(): Promise<void> {
       await this.#client.#stored?.close()
     }
-  }
 
-  static readonly #Host = class implements ClientHost {
-    readonly clock: Clock
-    readonly #client: Client
-
-    constructor(client: Client) {
-      this.#client = client
-      this.clock = client.#clock
-    }
+    // ---- for consumers ----
 
     get limits(): Limits | undefined {
       return this.#client.#driver.session.limits
+    }
+
+    get inherited(): boolean | undefined {
+      return this.#client.#inherited
     }
 
     get ended(): MqttError | undefined {
@@ -663,15 +657,20 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  readonly #listen = (message: AnyMessage): void => {
-    this.#emitter.emit('message', message)
+  #isHeard(event: keyof ClientEvents): boolean {
+    return this.#emitter.listenerCount(event) > 0
+  }
+
+  get #router(): MessageRouter {
+    this.#routerIfAny ??= new MessageRouter(this.#inside)
+    return this.#routerIfAny
   }
 
   #deliver(messages: AnyMessage[]): void {
     this.#counters.messagesReceived += messages.length
     for (let index = 0; index < messages.length; ) {
       // Each may change who listens.
-      if (this.#emitter.listenerCount('message') === 0) index = this.#router.deliverRun(messages, index)
+      if (!this.#isHeard('message')) index = this.#router.deliverRun(messages, index)
       else this.#router.deliver(messages[index++] as AnyMessage, this.#listen)
     }
   }
@@ -679,7 +678,7 @@ export class Client implements AsyncDisposable {
   #sessionLost(): void {
     this.#counters.sessionsLost++
     this.#note('warn', 'session lost', () => ({}))
-    this.#router.sessionLost()
+    this.#routerIfAny?.sessionLost()
     this.#emit('gap')
   }
 
@@ -736,8 +735,8 @@ export class Client implements AsyncDisposable {
   }
 
   #stateChanged(change: StateChange): void {
-    if (change.state === 'closed' || (change.state === 'disconnecting' && !this.#router.isHandling))
-      this.#leaving = true
+    const isHandling = this.#routerIfAny?.isHandling === true
+    if (change.state === 'closed' || (change.state === 'disconnecting' && !isHandling)) this.#leaving = true
     // Now: what is left fails next, and would look finished to those who wait for it.
     const { endedWith } = this.#lifecycle
     if (change.state === 'closed' && endedWith !== undefined) this.#pressure.end(endedWith)
@@ -749,7 +748,7 @@ export class Client implements AsyncDisposable {
   #connected(info: ConnectionInfo): void {
     this.#counters.connections++
     this.#note('info', 'connected', () => ({ server: info.server, sessionPresent: info.sessionPresent }))
-    this.#router.connected(info.limits)
+    if (this.#inherited !== false) this.#inherited = info.sessionPresent
     this.#emit('connect', info)
   }
 
@@ -782,7 +781,7 @@ export class Client implements AsyncDisposable {
       reason: info.reason,
       error: info.error,
     }))
-    this.#router.end(info.error)
+    this.#routerIfAny?.end(info.error)
     this.#emit('close', info)
   }
 
@@ -791,7 +790,7 @@ export class Client implements AsyncDisposable {
     this.#counters.errors++
     this.#lastError = error
     this.#note('error', error.message, () => ({ code: error.code }))
-    if (this.#emitter.listenerCount('error') === 0) return
+    if (!this.#isHeard('error')) return
     try {
       this.#emitter.emit('error', error)
     } catch (cause) {
@@ -804,7 +803,7 @@ export class Client implements AsyncDisposable {
     event: E,
     ...details: Parameters<ClientEvents[E]>
   ): void {
-    if (this.#emitter.listenerCount(event) === 0) return
+    if (!this.#isHeard(event)) return
     try {
       ;(this.#emitter as unknown as EventEmitter).emit(event, ...details)
     } catch (cause) {
@@ -827,14 +826,17 @@ export class Client implements AsyncDisposable {
   }
 
   #listenersChanged(event: keyof ClientEvents): void {
-    if (event === 'message' && this.#emitter.listenerCount('message') > 0) this.#router.release(this.#listen)
+    if (event === 'message' && this.#isHeard(event)) {
+      this.#listen ??= (message) => this.#emitter.emit('message', message)
+      this.#routerIfAny?.release(this.#listen)
+    }
     if (event === 'packetsend' || event === 'packetreceive') this.#trace()
   }
 
   #trace(): void {
     const wanted =
-      this.#emitter.listenerCount('packetsend') > 0 ||
-      this.#emitter.listenerCount('packetreceive') > 0 ||
+      this.#isHeard('packetsend') ||
+      this.#isHeard('packetreceive') ||
       packetSendChannel.hasSubscribers ||
       packetReceiveChannel.hasSubscribers
     if (wanted === this.#traced) return
@@ -844,13 +846,12 @@ export class Client implements AsyncDisposable {
           onPacketSent: (packet) => {
             if (packetSendChannel.hasSubscribers)
               packetSendChannel.publish({ clientId: this.clientId, packet })
-            if (this.#emitter.listenerCount('packetsend') > 0)
-              this.#driver.tell(() => this.#emit('packetsend', packet))
+            if (this.#isHeard('packetsend')) this.#driver.tell(() => this.#emit('packetsend', packet))
           },
           onPacketReceived: (packet) => {
             if (packetReceiveChannel.hasSubscribers)
               packetReceiveChannel.publish({ clientId: this.clientId, packet })
-            if (this.#emitter.listenerCount('packetreceive') > 0) {
+            if (this.#isHeard('packetreceive')) {
               this.#driver.tell(() => this.#emit('packetreceive', packet))
             }
           },

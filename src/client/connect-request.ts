@@ -14,7 +14,6 @@ export function connectRequest(
   clientId: string,
   authenticationData: AuthenticationData,
 ): ConnectPacket {
-  const { authenticator, will } = options
   const username = options.username ?? endpoint?.username
   const ofUrl = endpoint?.password === undefined ? undefined : encoder.encode(endpoint.password)
   const password = options.password ?? ofUrl
@@ -24,17 +23,19 @@ export function connectRequest(
     cleanStart: options.cleanStart,
     keepAlive: options.keepAlive,
     clientId,
-    ...present({ username, password, will }),
-    properties: {
-      ...options.connectProperties,
-      ...present({ authenticationMethod: authenticator?.method, authenticationData }),
-    },
+    ...present({ username, password, will: options.will }),
+    properties:
+      authenticationData === undefined
+        ? options.connectProperties
+        : { ...options.connectProperties, authenticationData },
   }
 }
 
 /** A random identifier of the 23 letters and digits that every server must accept. [MQTT-3.1.3-5] */
 export function randomClientId(random: () => number): string {
-  let id = 'mqttawait'
-  while (id.length < 23) id += Math.floor(random() * 36).toString(36)
-  return id
+  const sevenOf36 = (): string =>
+    Math.floor(random() * 36 ** 7)
+      .toString(36)
+      .padStart(7, '0')
+  return `mqttawait${sevenOf36()}${sevenOf36()}`
 }

@@ -17,13 +17,16 @@ export interface ConnectionInfo {
   readonly limits: Limits
 }
 
+const NO_PROPERTIES: ConnackProperties = /* @__PURE__ */ Object.freeze({})
+
 export function connectionInfo(limits: Limits, connack: ConnackPacket, server: string): ConnectionInfo {
   return Object.freeze({
     sessionPresent: limits.sessionPresent,
     reasonCode: connack.reasonCode,
     clientId: limits.clientId,
     server,
-    properties: Object.freeze(withoutSecrets(connack.properties ?? {})),
+    properties:
+      connack.properties === undefined ? NO_PROPERTIES : Object.freeze(withoutSecrets(connack.properties)),
     limits,
   })
 }

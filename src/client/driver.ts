@@ -20,6 +20,7 @@ import type { Transport, TransportHandler } from '../transport/transport.ts'
 import type { Clock, Timer } from './clock.ts'
 import { type DurableJournal, JournalGate } from './journal-gate.ts'
 import type { AnyMessage } from './message.ts'
+import { PromiseParts } from './promise-parts.ts'
 import type { OutgoingPublication, PublicationHost } from './publication.ts'
 import type { Counters } from './stats.ts'
 
@@ -51,14 +52,7 @@ const EAGER_STORE = 196_608
 
 const NEVER = Number.POSITIVE_INFINITY
 
-interface Waiter {
-  resolve(): void
-  reject(error: unknown): void
-}
-
-interface StoreWaiter extends Waiter {
-  readonly publication: OutgoingPublication
-}
+const NO_LINKS: readonly Link[] = []
 
 /** One network connection, as the driver holds it: calls of one that was left behind reach nobody. */
 class Link implements TransportHandler {
@@ -96,13 +90,14 @@ export class Driver implements SessionSink, PublicationHost {
   readonly #eagerFlush: number
   /** Undefined without a store. */
   readonly #gate: JournalGate | undefined
+  // Lists and promises are made when there is something to be kept in them: most clients never have most of them.
   /** Publications from before the store was open: what is in it comes first. */
-  #early: OutgoingPublication[] = []
+  #early: OutgoingPublication[] | undefined = undefined
   #earlyBytes = 0
   /** The connection in use. */
   #link: Link | undefined = undefined
   /** Connections that are left and have not said that they are closed. */
-  readonly #leaving: Link[] = []
+  #leaving: readonly Link[] = NO_LINKS
   /** The one of `#leaving` that still gets what is in the output: DISCONNECT. */
   #farewell: Link | undefined = undefined
   #now: number
@@ -110,9 +105,10 @@ export class Driver implements SessionSink, PublicationHost {
   /** A journal flush is under way; bytes of later turns wait for its end. */
   #storing = false
   #storeFailure: StoreError | undefined = undefined
-  readonly #storeWaiters: StoreWaiter[] = []
-  /** To be called after the next flush that begins. */
-  #recorded: Waiter[] = []
+  /** Settled when a flush has ended. */
+  #flushed: PromiseParts<void> | undefined = undefined
+  /** Settled after the next flush that begins. */
+  #recorded: PromiseParts<void> | undefined = undefined
   #timer: Timer | undefined = undefined
   #armedFor: number = NEVER
   #progressAt = 0
@@ -122,12 +118,12 @@ export class Driver implements SessionSink, PublicationHost {
   #inbox: (AnyMessage[] | (() => void))[] = []
   /** The messages at its end. */
   #run: AnyMessage[] | undefined = undefined
-  readonly #pongs: {
-    sentAt: number
-    resolve: (roundTripMs: number) => void
-    reject: (error: unknown) => void
-  }[] = []
-  #closedWaiters: (() => void)[] = []
+  /** Those who wait for the answer to a ping: with its time. */
+  #pongs: readonly PromiseParts<number>[] = []
+  #allClosed: PromiseParts<void> | undefined = undefined
+  // Made once, for each turn and timer. A bound function is half as large as a closure with what it closes over.
+  readonly #onTurnEnd: () => void = this.#turnEnds.bind(this)
+  readonly #onTimer: () => void = this.#timerFires.bind(this)
 
   constructor(
     config: SessionConfig,
@@ -167,7 +163,7 @@ export class Driver implements SessionSink, PublicationHost {
 
   /** Publications that have not been sent, those included that wait for the store to be opened. */
   get queuedMessages(): number {
-    return this.session.queuedMessages + this.#early.length
+    return this.session.queuedMessages + (this.#early?.length ?? 0)
   }
 
   /** Payload bytes of `queuedMessages`. */
@@ -177,11 +173,11 @@ export class Driver implements SessionSink, PublicationHost {
 
   /** Some publications are not in the session yet: the store is being opened. */
   get awaitsStore(): boolean {
-    return this.#early.length > 0
+    return this.#early !== undefined && this.#early.length > 0
   }
 
   oldestQueued(): OutgoingPublication | undefined {
-    return (this.session.oldestQueued() as OutgoingPublication | undefined) ?? this.#early[0]
+    return (this.session.oldestQueued() as OutgoingPublication | undefined) ?? this.#early?.[0]
   }
 
   // ------------------------------------------------------------------------------------------------ inputs
@@ -198,7 +194,7 @@ export class Driver implements SessionSink, PublicationHost {
     try {
       this.session.connect(request, this.#tick(), transport.description || undefined)
     } catch (error) {
-      this.#leaving.push(link)
+      this.#leaving = [...this.#leaving, link]
       transport.destroy()
       throw error
     }
@@ -213,6 +209,7 @@ export class Driver implements SessionSink, PublicationHost {
 
   publish(message: OutgoingPublication): void {
     if (this.#gate !== undefined && this.#gate.journal === undefined) {
+      this.#early ??= []
       this.#early.push(message)
       this.#earlyBytes += message.payload.length
       this.#owner.onStoreNeeded()
@@ -268,13 +265,13 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   /** Resolves with the round trip in milliseconds; rejects when the connection ends first. */
-  ping(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const sentAt = this.#tick()
-      this.#pongs.push({ sentAt, resolve, reject })
-      this.session.ping(sentAt)
-      this.#flush()
-    })
+  async ping(): Promise<number> {
+    const sentAt = this.#tick()
+    const pong = new PromiseParts<number>()
+    this.#pongs = [...this.#pongs, pong]
+    this.session.ping(sentAt)
+    this.#flush()
+    return (await pong.promise) - sentAt
   }
 
   /** The store is open: takes up the session that was in it, then what was published meanwhile. Before the first `connect`. */
@@ -339,14 +336,15 @@ export class Driver implements SessionSink, PublicationHost {
   fail(error: MqttError): void {
     for (const message of this.#takeEarly()) message.fail(error)
     this.session.fail(error)
-    for (const waiter of this.#storeWaiters.splice(0)) waiter.reject(error)
+    this.#flushed?.reject(error)
     this.#after()
   }
 
   /** Resolves when every transport has said that it is closed. */
   whenClosed(): Promise<void> {
     if (this.#link === undefined && this.#leaving.length === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#closedWaiters.push(resolve))
+    this.#allClosed ??= new PromiseParts()
+    return this.#allClosed.promise
   }
 
   /** Resolves when everything recorded so far is stored, or storing has failed. */
@@ -360,24 +358,27 @@ export class Driver implements SessionSink, PublicationHost {
 
   // ------------------------------------------------------------------------------------------------ publications
 
-  whenStored(publication: OutgoingPublication): Promise<void> {
-    if (this.#storeFailure !== undefined) return Promise.reject(this.#storeFailure)
-    return new Promise((resolve, reject) => {
-      this.#storeWaiters.push({ publication, resolve, reject })
-    })
+  async whenStored(publication: OutgoingPublication): Promise<void> {
+    // It has no sequence number before the store is open.
+    while (publication.sequence === 0 || publication.sequence > this.storedThrough) {
+      if (this.#storeFailure !== undefined) throw this.#storeFailure
+      this.#flushed ??= new PromiseParts()
+      await this.#flushed.promise
+    }
   }
 
   /** Resolves when everything recorded so far is stored, rejects with `StoreError`; undefined when nothing waits to be stored. */
   whenRecorded(): Promise<void> | undefined {
     if (this.#storeFailure !== undefined) return Promise.reject(this.#storeFailure)
     if (this.#gate?.journal?.binding !== true) return undefined
-    return new Promise((resolve, reject) => this.#recorded.push({ resolve, reject }))
+    this.#recorded ??= new PromiseParts()
+    return this.#recorded.promise
   }
 
   cancel(publication: OutgoingPublication): boolean {
-    const early = this.#early.indexOf(publication)
+    const early = this.#early?.indexOf(publication) ?? -1
     if (early >= 0) {
-      this.#early.splice(early, 1)
+      this.#early?.splice(early, 1)
       this.#earlyBytes -= publication.payload.length
     } else if (!this.session.cancel(publication)) return false
     this.#after()
@@ -385,8 +386,8 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   #takeEarly(): OutgoingPublication[] {
-    const early = this.#early
-    this.#early = []
+    const early = this.#early ?? []
+    this.#early = undefined
     this.#earlyBytes = 0
     return early
   }
@@ -418,8 +419,7 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   linkClosed(link: Link, cause: Error | undefined): void {
-    const left = this.#leaving.indexOf(link)
-    if (left >= 0) this.#leaving.splice(left, 1)
+    this.#leaving = this.#leaving.filter((other) => other !== link)
     if (link === this.#farewell) this.#farewell = undefined
     if (link === this.#link) {
       this.#link = undefined
@@ -428,7 +428,8 @@ export class Driver implements SessionSink, PublicationHost {
       this.#endTurn()
     }
     if (this.#link === undefined && this.#leaving.length === 0) {
-      for (const resolve of this.#closedWaiters.splice(0)) resolve()
+      this.#allClosed?.resolve()
+      this.#allClosed = undefined
     }
   }
 
@@ -442,7 +443,8 @@ export class Driver implements SessionSink, PublicationHost {
     const link = this.#link
     if (link !== undefined) this.#leave(link, true)
     this.#congested = false
-    const pongs = this.#pongs.splice(0)
+    const pongs = this.#pongs
+    this.#pongs = []
     this.#later(() => {
       for (const pong of pongs)
         pong.reject(error ?? new ClosedError('The connection was closed before the answer to the ping'))
@@ -488,8 +490,9 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   onPong(): void {
-    const pong = this.#pongs.shift()
-    pong?.resolve(this.#now - pong.sentAt)
+    const [pong, ...others] = this.#pongs
+    this.#pongs = others
+    pong?.resolve(this.#now)
   }
 
   // ------------------------------------------------------------------------------------------------ the rhythm
@@ -511,7 +514,7 @@ export class Driver implements SessionSink, PublicationHost {
     this.#clock.soon(this.#onTurnEnd)
   }
 
-  readonly #onTurnEnd = (): void => {
+  #turnEnds(): void {
     this.#turnScheduled = false
     this.#endTurn()
   }
@@ -556,7 +559,8 @@ export class Driver implements SessionSink, PublicationHost {
     if (journal?.dirty === true) this.#store(journal, link, output)
     else {
       // The write that has just ended had in it what they wait for.
-      if (this.#recorded.length > 0) for (const waiter of this.#recorded.splice(0)) waiter.resolve()
+      this.#recorded?.resolve()
+      this.#recorded = undefined
       if (this.#farewell !== undefined) this.#sayFarewell()
     }
   }
@@ -566,25 +570,26 @@ export class Driver implements SessionSink, PublicationHost {
     const { binding } = journal
     if (binding) this.#storing = true
     const recorded = this.#recorded
-    this.#recorded = []
+    this.#recorded = undefined
     journal.flush().then(
       () => {
-        for (const waiter of recorded) waiter.resolve()
+        recorded?.resolve()
         // A flush that nothing waits for may end while one is under way for which output is held back.
         if (binding) this.#storing = false
         this.#tick()
         if (chunks.length > 0) this.#write(link, chunks)
-        this.#settleStored(journal.storedThrough)
+        this.#flushed?.resolve()
+        this.#flushed = undefined
         this.#endTurn()
       },
       (cause: unknown) => {
-        this.#recorded.unshift(...recorded)
         this.#storing = false
         this.storeFailed(
           cause instanceof StoreError
             ? cause
             : new StoreError('The session store failed to write', { cause }),
         )
+        recorded?.reject(this.#storeFailure)
       },
     )
   }
@@ -593,18 +598,10 @@ export class Driver implements SessionSink, PublicationHost {
   storeFailed(error: StoreError): void {
     if (this.#storeFailure !== undefined) return
     this.#storeFailure = error
-    for (const waiter of [...this.#storeWaiters.splice(0), ...this.#recorded.splice(0)]) waiter.reject(error)
+    this.#flushed?.reject(error)
+    this.#recorded?.reject(error)
     this.#later(() => this.#owner.onStoreFailed(error))
     this.#after()
-  }
-
-  #settleStored(through: number): void {
-    if (this.#storeWaiters.length === 0) return
-    for (const waiter of this.#storeWaiters.splice(0)) {
-      const { sequence } = waiter.publication
-      if (sequence !== 0 && sequence <= through) waiter.resolve()
-      else this.#storeWaiters.push(waiter)
-    }
   }
 
   /** False when there is nothing to write to, or no more should be written for now. */
@@ -627,7 +624,7 @@ export class Driver implements SessionSink, PublicationHost {
   #leave(link: Link, farewell: boolean): void {
     this.#link = undefined
     this.#congested = false
-    this.#leaving.push(link)
+    this.#leaving = [...this.#leaving, link]
     if (farewell) this.#farewell = link
     else link.transport?.destroy()
   }
@@ -653,7 +650,7 @@ export class Driver implements SessionSink, PublicationHost {
     this.#timer = this.#clock.setTimer(this.#onTimer, deadline - this.#now)
   }
 
-  readonly #onTimer = (): void => {
+  #timerFires(): void {
     this.#timer = undefined
     this.#armedFor = NEVER
     const now = this.#tick()

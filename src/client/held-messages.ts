@@ -26,15 +26,15 @@ interface Held {
  */
 export class HeldMessages {
   readonly #host: ClientHost
-  readonly #hasConsumers: () => boolean
+  readonly #consumers: ReadonlySet<unknown>
   #held: Held[] = []
   #loose = 0
   #timer: Timer | undefined
   #reported = false
 
-  constructor(host: ClientHost, hasConsumers: () => boolean) {
+  constructor(host: ClientHost, consumers: ReadonlySet<unknown>) {
     this.#host = host
-    this.#hasConsumers = hasConsumers
+    this.#consumers = consumers
   }
 
   add(message: AnyMessage, left: boolean): void {
@@ -89,7 +89,7 @@ export class HeldMessages {
   #review(): void {
     this.#timer = undefined
     const owed = this.#held.filter(({ message }) => message.ackState === AckState.owed)
-    if (this.#hasConsumers()) {
+    if (this.#consumers.size > 0) {
       for (const message of this.#remove(({ left, message: { qos } }) => left && qos > 0)) {
         if (message.ackState !== AckState.owed) continue
         this.#host.dropped(message, 'its subscription was left before it was handed out')

@@ -14,6 +14,11 @@ export interface ClientHost {
   readonly clock: Clock
   /** What the server granted; undefined while not connected. */
   readonly limits: Limits | undefined
+  /**
+   * So far every connection has found its session, the first one a session that an earlier process had left: the server may send
+   * what this process has not asked for. Undefined before the first.
+   */
+  readonly inherited: boolean | undefined
   /** Set once the client has ended: nothing more will happen. */
   readonly ended: MqttError | undefined
   publish(topic: string, payload?: Payload, options?: PublishOptions): Publication

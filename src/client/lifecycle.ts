@@ -17,7 +17,7 @@ import { type Endpoint, parseServerReference } from '../transport/endpoint.ts'
 import { openTransport } from '../transport/open.ts'
 import { onAbort, untilAborted } from '../transport/opening.ts'
 import type { TransportOptions } from '../transport/settings.ts'
-import type { OpenContext, Transport } from '../transport/transport.ts'
+import type { TransportFactory } from '../transport/transport.ts'
 import type { Authenticator } from './authentication/authenticator.ts'
 import type { Exchange } from './authentication/exchange.ts'
 import { backoffDelay } from './backoff.ts'
@@ -26,6 +26,7 @@ import { connectRequest, randomClientId } from './connect-request.ts'
 import { type ConnectionInfo, connectionInfo } from './connection-info.ts'
 import type { Driver } from './driver.ts'
 import { type ClientOptions, overrideOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { PromiseParts } from './promise-parts.ts'
 import { classOf } from './reason-class.ts'
 import {
   CLIENT_TRANSITIONS,
@@ -55,8 +56,8 @@ export interface LifecycleOwner {
   attemptFailed(error: MqttError, attempt: number): void
   reconnecting(attempt: number, delayMs: number, cause: MqttError): void
   /** Nothing will happen any more. Called once; `error` is what everything that still waits gets. */
-  ended(info: ClosedInfo, error: MqttError): void
-  /** Opens what has to be opened before the first attempt: the store. Answers whose session it holds. */
+  clientEnded(info: ClosedInfo, error: MqttError): void
+  /** With a store: opens it, before the first attempt. Answers whose session it holds. */
   beforeFirstAttempt(): Promise<SessionIdentity | undefined>
   /** A failure that no promise carries. */
   report(error: MqttError): void
@@ -75,33 +76,37 @@ const UNSUPPORTED_VERSION = 0x84
 /** A transport promises to close in bounded time; this is the bound for those that are not ours. */
 const CLOSE_TIMEOUT_MS = 5_000
 
-interface Handshake {
-  resolve(): void
-  reject(error: MqttError): void
+/** Somebody who waits for `connect()`. */
+type Waiter = PromiseParts<ConnectionInfo>
+
+/** Attempts to connect, until one succeeds or they are given up. */
+interface Run {
+  isOver: boolean
+  /** Gives up what is under way. */
+  giveUp: ((reason: unknown) => void) | undefined
 }
 
-interface Waiter {
-  resolve(info: ConnectionInfo): void
-  reject(error: unknown): void
-}
+const NOBODY: readonly Waiter[] = []
+const NO_SERVERS: readonly Endpoint[] = []
 
 /**
  * Connecting, losing, coming back, ending. One state, moved by the table in state.ts alone, and at most one `#run` that makes attempts;
- * whoever takes the state elsewhere aborts the run first.
+ * whoever takes the state elsewhere gives up the run first.
  */
 export class Lifecycle {
   readonly #owner: LifecycleOwner
   readonly #driver: Driver
-  readonly #given: ClientOptions
+  /** What `connectOptions` overrides; undefined without that. */
+  readonly #given: ClientOptions | undefined
   readonly #options: ResolvedOptions
   #clientId: string
   #state: ClientState = 'idle'
   #info: ConnectionInfo | undefined = undefined
-  #run: AbortController | undefined = undefined
-  #handshake: Handshake | undefined = undefined
-  readonly #waiters: Set<Waiter> = new Set()
+  #run: Run | undefined = undefined
+  #handshake: PromiseParts<void> | undefined = undefined
+  #waiters: readonly Waiter[] = NOBODY
   #wake: (() => void) | undefined = undefined
-  #prepared = false
+  #prepared: boolean
 
   /** Attempts since the last stable connection. */
   #attempts = 0
@@ -109,7 +114,7 @@ export class Lifecycle {
   #redirects = 0
   #connectedAt = 0
   /** Servers of this round that have not been tried. */
-  #round: Endpoint[] = []
+  #round: readonly Endpoint[] = NO_SERVERS
   /** The server that worked last, or where one has moved to: first in the next round. */
   #preferred: Endpoint | undefined = undefined
   /** The server of the attempt under way, or of the connection. */
@@ -127,9 +132,8 @@ export class Lifecycle {
   #ending: Promise<void> | undefined = undefined
   #drained: (() => void) | undefined = undefined
   #giveUpWork: (() => void) | undefined = undefined
-  #resolveClosed!: (info: ClosedInfo) => void
-  /** How the client ended. Never rejects. */
-  readonly closed: Promise<ClosedInfo>
+  /** Made when somebody asks. */
+  #closed: PromiseParts<ClosedInfo> | undefined = undefined
   /** What was not finished when the client ended. */
   left: DisconnectReport | undefined = undefined
   /** Set when the client has ended. */
@@ -138,14 +142,22 @@ export class Lifecycle {
   constructor(owner: LifecycleOwner, driver: Driver, given: ClientOptions, options: ResolvedOptions) {
     this.#owner = owner
     this.#driver = driver
-    this.#given = given
+    this.#given = options.connectOptions === undefined ? undefined : given
     this.#options = options
     this.#current = options
     this.#version = options.protocolVersion
+    this.#prepared = options.store === undefined
     this.#clientId = options.clientId ?? randomClientId(() => owner.clock.random())
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve
-    })
+  }
+
+  /** How the client ended. Never rejects. */
+  get closed(): Promise<ClosedInfo> {
+    return this.#whenClosed.promise
+  }
+
+  get #whenClosed(): PromiseParts<ClosedInfo> {
+    this.#closed ??= new PromiseParts()
+    return this.#closed
   }
 
   get state(): ClientState {
@@ -182,38 +194,22 @@ export class Lifecycle {
       )
     }
     if (this.#state === 'connected' && this.#info !== undefined) return Promise.resolve(this.#info)
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        this.#waiters.delete(waiter)
-        stopListening()
-        timer?.cancel()
-      }
-      const waiter: Waiter = {
-        resolve: (info) => {
-          done()
-          resolve(info)
-        },
-        reject: (error) => {
-          done()
-          reject(error)
-        },
-      }
-      const giveUp = (reason: unknown) => {
-        waiter.reject(reason)
-        // Whoever waits on is not given up with this one; a client that comes back by itself goes on doing so.
-        if (this.#state === 'connecting' && this.#waiters.size === 0) this.#abandon(reason)
-      }
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : this.#owner.clock.setTimer(
-              () => giveUp(new TimeoutError(`Not connected within ${timeoutMs} ms`)),
-              timeoutMs,
-            )
-      const stopListening = onAbort(signal, giveUp)
-      this.#waiters.add(waiter)
-      if (this.#state === 'idle') this.#start('connect', undefined, 0)
-    })
+    const waiter: Waiter = new PromiseParts()
+    const giveUp = (reason: unknown) => {
+      waiter.reject(reason)
+      this.#waiters = this.#waiters.filter((other) => other !== waiter)
+      // Whoever waits on is not given up with this one; a client that comes back by itself goes on doing so.
+      if (this.#state === 'connecting' && this.#waiters.length === 0) this.#abandon(reason)
+    }
+    if (timeoutMs !== undefined) {
+      const tooLate = () => giveUp(new TimeoutError(`Not connected within ${timeoutMs} ms`))
+      const timer = this.#owner.clock.setTimer(tooLate, timeoutMs)
+      whenSettled(waiter.promise, () => timer.cancel())
+    }
+    if (signal !== undefined) whenSettled(waiter.promise, onAbort(signal, giveUp))
+    this.#waiters = [...this.#waiters, waiter]
+    if (this.#state === 'idle') this.#start('connect', undefined, 0)
+    return waiter.promise
   }
 
   /**
@@ -232,7 +228,7 @@ export class Lifecycle {
   close(reason: ClosedInfo['reason'] = 'close', error?: MqttError): Promise<void> {
     if (this.#state === 'closed' || this.#isClosing) return this.#ending ?? this.closed.then(() => {})
     const cause = error ?? new ClosedError('The client was closed')
-    this.#run?.abort(cause)
+    this.#giveUp(cause)
     this.#isClosing = true
     this.#driver.drop(cause)
     this.#driver.settleTurn()
@@ -265,25 +261,35 @@ export class Lifecycle {
     if (handshake === undefined) return
     this.#info = connectionInfo(limits, connack, this.#server)
     const proof = this.#exchange?.finish(connack.properties?.authenticationData)
-    Promise.resolve(proof).then(
-      () => {
-        if (this.#handshake !== handshake) return
-        this.#handshake = undefined
-        this.#connectedAt = this.#owner.clock.now()
-        // A connection counts as an attempt until it has proved stable; the first one is none of those.
-        if (this.#state === 'connecting') this.#attempts = 0
-        this.#refreshes = 0
-        this.#redirects = 0
-        this.#round = []
-        handshake.resolve()
-        this.#armRenewal()
-        const info = this.#info as ConnectionInfo
-        this.#move('accepted', undefined)
-        this.#owner.connected(info)
-        for (const waiter of [...this.#waiters]) waiter.resolve(info)
-      },
-      (error: unknown) => this.#authenticationFailed(error),
-    )
+    if (proof === undefined) this.#accepted(handshake, this.#info)
+    else {
+      proof.then(
+        () => this.#accepted(handshake, this.#info as ConnectionInfo),
+        (error: unknown) => this.#authenticationFailed(error),
+      )
+    }
+  }
+
+  #accepted(handshake: PromiseParts<void>, info: ConnectionInfo): void {
+    if (this.#handshake !== handshake) return
+    this.#handshake = undefined
+    this.#connectedAt = this.#owner.clock.now()
+    // A connection counts as an attempt until it has proved stable; the first one is none of those.
+    if (this.#state === 'connecting') this.#attempts = 0
+    this.#refreshes = 0
+    this.#redirects = 0
+    this.#round = NO_SERVERS
+    handshake.resolve()
+    this.#armRenewal()
+    this.#move('accepted', undefined)
+    this.#owner.connected(info)
+    for (const waiter of this.#takeWaiters()) waiter.resolve(info)
+  }
+
+  #takeWaiters(): readonly Waiter[] {
+    const waiters = this.#waiters
+    this.#waiters = NOBODY
+    return waiters
   }
 
   onAuthenticate(data: Uint8Array | undefined): void {
@@ -348,52 +354,48 @@ export class Lifecycle {
   }
 
   #start(event: 'connect' | 'lost', cause: MqttError | undefined, delayMs: number): void {
-    const run = new AbortController()
+    const run: Run = { isOver: false, giveUp: undefined }
     this.#run = run
     this.#move(event, cause)
-    if (run.signal.aborted) return // a listener closed the client
+    if (run.isOver) return // a listener closed the client
     if (cause !== undefined) this.#owner.reconnecting(this.#attempts + 1, delayMs, cause)
-    this.#attemptUntilConnected(run.signal, cause, delayMs)
-      .catch((error: unknown) => {
-        if (!run.signal.aborted) void this.close('error', asMqttError(error, 'The client failed'))
-      })
-      .finally(() => {
-        if (this.#run === run) this.#run = undefined
-      })
+    void this.#attemptUntilConnected(run, cause, delayMs)
   }
 
-  async #attemptUntilConnected(
-    signal: AbortSignal,
-    cause: MqttError | undefined,
-    delayMs: number,
-  ): Promise<void> {
-    if (delayMs > 0) await this.#sleep(delayMs, signal)
-    for (let last = cause; ; ) {
-      if (signal.aborted) return
-      this.#attempts++
-      let error: MqttError
-      try {
-        await this.#attempt(last, signal)
-        return
-      } catch (failure) {
-        error = asMqttError(failure, 'Could not connect')
+  async #attemptUntilConnected(run: Run, cause: MqttError | undefined, delayMs: number): Promise<void> {
+    let last = cause
+    let delay = delayMs
+    try {
+      while (!run.isOver) {
+        if (delay > 0) await this.#sleep(delay, run)
+        if (run.isOver) break
+        this.#attempts++
+        try {
+          await this.#attempt(last, run)
+          break
+        } catch (failure) {
+          last = asMqttError(failure, 'Could not connect')
+        }
+        if (!run.isOver) delay = this.#afterFailure(last, run)
       }
-      if (signal.aborted) return
-      last = error
-      this.#owner.attemptFailed(error, this.#attempts)
-      if (signal.aborted) return
-      const next = this.#judge(error)
-      if (next === 'end') {
-        await this.close('error', error)
-        return
-      }
-      if (next === 'give up') {
-        this.#abandon(error)
-        return
-      }
-      this.#owner.reconnecting(this.#attempts + 1, next, error)
-      if (next > 0) await this.#sleep(next, signal)
+    } catch (error) {
+      if (!run.isOver) void this.close('error', asMqttError(error, 'The client failed'))
     }
+    if (this.#run === run) this.#run = undefined
+  }
+
+  /** Milliseconds to the next attempt. What is to end is given up. */
+  #afterFailure(error: MqttError, run: Run): number {
+    this.#owner.attemptFailed(error, this.#attempts)
+    if (run.isOver) return 0
+    const next = this.#judge(error)
+    if (next === 'end') void this.close('error', error)
+    else if (next === 'give up') this.#abandon(error)
+    else {
+      this.#owner.reconnecting(this.#attempts + 1, next, error)
+      return next
+    }
+    return 0
   }
 
   /** After a failed attempt: milliseconds to the next, or the end of the client, or of this `connect()`. */
@@ -439,7 +441,7 @@ export class Lifecycle {
       (error.code === 'ERR_MQTT_CONNECTION_CLOSED' && error.cause === undefined)
     if (!refused) return false
     this.#version = 4
-    if (this.#preferred !== undefined) this.#round.unshift(this.#preferred)
+    if (this.#preferred !== undefined) this.#round = [this.#preferred, ...this.#round]
     return true
   }
 
@@ -462,60 +464,71 @@ export class Lifecycle {
     // No server may talk us out of encryption.
     if (isEncrypted(this.#tried) && !isEncrypted(target)) return false
     this.#redirects++
-    this.#round.unshift(target)
+    this.#round = [target, ...this.#round]
     if (moved) this.#preferred = target
     return true
   }
 
-  /** Gives up connecting, but not the client. */
-  #abandon(reason: unknown): void {
-    this.#run?.abort(reason)
-    this.#driver.drop(asMqttError(reason, 'Connecting was given up'))
-    this.#attempts = 0
-    this.#round = []
-    this.#move('giveUp', reason instanceof MqttError ? reason : undefined)
-    for (const waiter of [...this.#waiters]) waiter.reject(reason)
+  #giveUp(reason: unknown): void {
+    const run = this.#run
+    if (run === undefined) return
+    run.isOver = true
+    run.giveUp?.(reason)
   }
 
-  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  /** Gives up connecting, but not the client. */
+  #abandon(reason: unknown): void {
+    this.#giveUp(reason)
+    this.#driver.drop(asMqttError(reason, 'Connecting was given up'))
+    this.#attempts = 0
+    this.#round = NO_SERVERS
+    this.#move('giveUp', reason instanceof MqttError ? reason : undefined)
+    for (const waiter of this.#takeWaiters()) waiter.reject(reason)
+  }
+
+  #sleep(delayMs: number, run: Run): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         timer.cancel()
-        stop()
+        run.giveUp = undefined
         this.#wake = undefined
         resolve()
       }
-      let stop = (): void => {}
       const timer = this.#owner.clock.setTimer(done, delayMs)
       this.#wake = done
-      stop = onAbort(signal, done)
+      run.giveUp = done
+      // A listener of `reconnecting` may have closed the client.
+      if (run.isOver) done()
     })
   }
 
   // ------------------------------------------------------------------------------------------------ one attempt
 
   /** Once, and without a deadline: a large store takes its time. */
-  async #prepare(signal: AbortSignal): Promise<void> {
-    if (this.#prepared) return
+  async #prepare(): Promise<void> {
     const session = await this.#owner.beforeFirstAttempt()
     this.#prepared = true
     if (session !== undefined && session.clientId !== '') this.#clientId = session.clientId
     if (session !== undefined && session.protocolVersion !== 0) this.#version = session.protocolVersion
-    signal.throwIfAborted()
   }
 
-  async #attempt(cause: MqttError | undefined, outer: AbortSignal): Promise<void> {
-    await this.#prepare(outer)
+  async #attempt(cause: MqttError | undefined, run: Run): Promise<void> {
+    if (!this.#prepared) await this.#prepare()
+    if (run.isOver) return
     const abort = new AbortController()
     const { signal } = abort
-    const stop = onAbort(outer, (reason) => abort.abort(reason))
-    const { connectTimeoutMs } = this.#options
+    const giveUp = (reason: unknown): void => {
+      abort.abort(reason)
+      this.#handshake?.reject(reason)
+    }
+    run.giveUp = giveUp
+    const { connectTimeoutMs, connectOptions } = this.#options
     const timer =
       connectTimeoutMs === 0 || connectTimeoutMs === Number.POSITIVE_INFINITY
         ? undefined
         : this.#owner.clock.setTimer(
             () =>
-              abort.abort(
+              giveUp(
                 new TimeoutError(
                   `No connection to ${this.#server || 'the server'} within ${connectTimeoutMs} ms`,
                 ),
@@ -523,12 +536,20 @@ export class Lifecycle {
             connectTimeoutMs,
           )
     try {
-      const options = await untilAborted(this.#optionsFor(cause, signal), signal)
+      const overrides =
+        connectOptions === undefined
+          ? undefined
+          : await untilAborted(connectOptions({ attempt: this.#attempts, cause, signal }), signal)
+      const options =
+        overrides === undefined
+          ? this.#options
+          : resolveOptions(overrideOptions(this.#given as ClientOptions, overrides))
       this.#current = options
       const endpoint = this.#nextServer(options)
       this.#server = endpoint?.description ?? 'the custom transport'
-      const exchange = await newExchange(options.authenticator)
-      const data = await exchange?.start(signal)
+      const { authenticator } = options
+      const exchange = authenticator === undefined ? undefined : await newExchange(authenticator)
+      const data = exchange === undefined ? undefined : await exchange.start(signal)
       const request = connectRequest(
         options,
         endpoint,
@@ -537,16 +558,18 @@ export class Lifecycle {
         data,
       )
       const handler = this.#driver.prepare()
-      const transport = await this.#open(options, endpoint, { signal, handler })
+      const transport = await this.#opener(options, endpoint)({ signal, handler })
+      if (signal.aborted) {
+        // It came after the attempt was given up, whoever made it.
+        transport.destroy()
+        throw signal.reason
+      }
       this.#server = transport.description || this.#server
-      const handshake = new Promise<void>((resolve, reject) => {
-        this.#handshake = { resolve, reject }
-      })
-      // Observed below in any case; a CONNECT that cannot be encoded throws before that.
-      handshake.catch(() => {})
+      const handshake = new PromiseParts<void>()
+      this.#handshake = handshake
       this.#exchange = exchange
       this.#driver.connect(handler, transport, request)
-      await untilAborted(handshake, signal)
+      await handshake.promise
       this.#preferred = endpoint
     } catch (error) {
       this.#handshake = undefined
@@ -554,15 +577,8 @@ export class Lifecycle {
       throw error
     } finally {
       timer?.cancel()
-      stop()
+      run.giveUp = undefined
     }
-  }
-
-  async #optionsFor(cause: MqttError | undefined, signal: AbortSignal): Promise<ResolvedOptions> {
-    const hook = this.#options.connectOptions
-    if (hook === undefined) return this.#options
-    const overrides = await hook({ attempt: this.#attempts, cause, signal })
-    return overrides === undefined ? this.#options : resolveOptions(overrideOptions(this.#given, overrides))
   }
 
   #nextServer(options: ResolvedOptions): Endpoint | undefined {
@@ -570,12 +586,12 @@ export class Lifecycle {
     if (!redirected && options.servers !== this.#options.servers && options.servers.length > 0) {
       // The hook said where to go: it is asked each time, so there is no round to remember.
       const list = options.servers
-      this.#round = []
+      this.#round = NO_SERVERS
       this.#tried = list[(this.#attempts - 1) % list.length]
       return this.#tried
     }
     if (this.#round.length === 0) this.#round = this.#newRound()
-    this.#tried = this.#round.shift()
+    ;[this.#tried, ...this.#round] = this.#round
     return this.#tried
   }
 
@@ -594,24 +610,10 @@ export class Lifecycle {
     return [preferred, ...servers.filter((server) => server.description !== preferred.description)]
   }
 
-  /** A transport that comes after the attempt was given up is closed, whoever made it. */
-  async #open(
-    options: ResolvedOptions,
-    endpoint: Endpoint | undefined,
-    context: OpenContext,
-  ): Promise<Transport> {
-    const open =
-      options.transport !== undefined
-        ? customTransport(options.transport, endpoint?.description)
-        : openTransport(endpoint as Endpoint, transportOptions(options, this.#version))
-    const opening = open(context)
-    opening.then(
-      (transport) => {
-        if (context.signal.aborted) transport.destroy()
-      },
-      () => {},
-    )
-    return untilAborted(opening, context.signal)
+  #opener(options: ResolvedOptions, endpoint: Endpoint | undefined): TransportFactory {
+    return options.transport !== undefined
+      ? customTransport(options.transport, endpoint?.description)
+      : openTransport(endpoint as Endpoint, transportOptions(options, this.#version))
   }
 
   #armRenewal(): void {
@@ -674,11 +676,11 @@ export class Lifecycle {
     this.#move('end', info.error)
     this.#giveUpWork?.()
     this.#driver.fail(error)
-    for (const waiter of [...this.#waiters]) waiter.reject(error)
-    this.#owner.ended(info, error)
+    for (const waiter of this.#takeWaiters()) waiter.reject(error)
+    this.#owner.clientEnded(info, error)
     await this.#transportsClosed()
     await this.#owner.afterEnd()
-    this.#resolveClosed(info)
+    this.#whenClosed.resolve(info)
   }
 
   async #transportsClosed(): Promise<void> {
@@ -707,10 +709,13 @@ function transportOptions(options: ResolvedOptions, protocolVersion: ProtocolVer
 }
 
 /** Only clients with an authenticator pay for the code that runs it. */
-async function newExchange(authenticator: Authenticator | undefined): Promise<Exchange | undefined> {
-  if (authenticator === undefined) return undefined
+async function newExchange(authenticator: Authenticator): Promise<Exchange> {
   const { Exchange } = await import('./authentication/exchange.ts')
   return new Exchange(authenticator)
+}
+
+function whenSettled(promise: Promise<unknown>, action: () => void): void {
+  promise.then(action, action)
 }
 
 function isEncrypted(endpoint: Endpoint): boolean {

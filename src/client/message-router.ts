@@ -3,7 +3,6 @@ import type { SubscriptionRequest, UserProperties } from '../codec/packet.ts'
 import { ClosedError, MqttError } from '../errors.ts'
 import { checkSome } from '../option-rules.ts'
 import type { FilterResult } from '../session/command.ts'
-import type { Limits } from '../session/limits.ts'
 import { matchesFilter } from '../topic/match.ts'
 import { isSharedFilter } from '../topic/topic-filter.ts'
 import { consumerRules } from './consumer-options.ts'
@@ -64,7 +63,7 @@ const RESPOND_CONCURRENCY = 100
 export class MessageRouter implements SubscriptionHome {
   readonly host: ClientHost
   readonly #registry: SubscriptionRegistry
-  readonly #held: HeldMessages
+  #held: HeldMessages | undefined
   readonly #subscriptions = new Set<Subscription<AnyMessage>>()
   #plain: Set<PlainSubscription> | undefined
   #handlings: Set<{ pause(): Promise<void>; clientEnded(): void }> | undefined
@@ -75,14 +74,11 @@ export class MessageRouter implements SubscriptionHome {
   /** Work space of `deliver`. */
   readonly #targets: Consumer[] = []
   #delivery = 0
-  /** The first connection found a session that an earlier process had left. */
-  #inherited: boolean | undefined
 
   constructor(host: ClientHost) {
     this.host = host
     this.#registry = new SubscriptionRegistry(host)
-    this.#listeners = listenersOf(host, [])
-    this.#held = new HeldMessages(host, () => this.#subscriptions.size > 0)
+    this.#listeners = new Listeners(host, [])
   }
 
   /** Handlers are at work. */
@@ -112,7 +108,7 @@ export class MessageRouter implements SubscriptionHome {
     this.#registry.add(subscription, subscription)
     subscription.joined()
     for (const filter of subscription.filters) this.#left?.delete(filter)
-    for (const message of this.#held.take(subscription.filters)) subscription.accept(message)
+    for (const message of this.#held?.take(subscription.filters) ?? []) subscription.accept(message)
     return subscription
   }
 
@@ -318,13 +314,7 @@ export class MessageRouter implements SubscriptionHome {
 
   /** Somebody has begun to listen to the `message` event: what is held is theirs. */
   release(listen: (message: AnyMessage) => void): void {
-    for (const message of this.#held.takeAll()) this.#listen(message, listen)
-  }
-
-  /** CONNACK with success. */
-  connected(limits: Limits): void {
-    this.#inherited ??= limits.sessionPresent
-    this.#registry.connected(limits)
+    for (const message of this.#held?.takeAll() ?? []) this.#listen(message, listen)
   }
 
   /** The server has lost the session: messages may be missing, and nothing that came before can be acknowledged. */
@@ -348,7 +338,7 @@ export class MessageRouter implements SubscriptionHome {
 
   /** The client has ended: in peace, or with an error that every loop shall see. */
   end(error: MqttError | undefined): void {
-    this.#held.clear()
+    this.#held?.clear()
     for (const subscription of this.#subscriptions) subscription.clientEnded(error)
     this.#subscriptions.clear()
     for (const handling of this.#handlings ?? []) handling.clientEnded()
@@ -375,7 +365,7 @@ export class MessageRouter implements SubscriptionHome {
     if (this.host.ended !== undefined) return
     for (const message of unread) {
       if (!message.isOwed) continue
-      if (message.shared === undefined) this.#held.add(message, true)
+      if (message.shared === undefined) this.#keep(message, true)
       else message.settle(0)
     }
   }
@@ -417,7 +407,7 @@ export class MessageRouter implements SubscriptionHome {
   }
 
   #listen(message: AnyMessage, listen: (message: AnyMessage) => void, entry?: FilterEntry): void {
-    if (entry !== undefined) message.owner = entry.listeners ??= listenersOf(this.host, entry.filters)
+    if (entry !== undefined) message.owner = entry.listeners ??= new Listeners(this.host, entry.filters)
     else message.owner ??= this.#listeners
     try {
       listen(message)
@@ -437,8 +427,13 @@ export class MessageRouter implements SubscriptionHome {
 
   /** @param left - a straggler */
   #hold(message: AnyMessage, left: boolean): void {
-    if (message.qos > 0 || (this.#inherited === true && !left)) this.#held.add(message, left)
+    if (message.qos > 0 || (this.host.inherited === true && !left)) this.#keep(message, left)
     else this.host.dropped(message, 'nobody wants it')
+  }
+
+  #keep(message: AnyMessage, left: boolean): void {
+    this.#held ??= new HeldMessages(this.host, this.#subscriptions)
+    this.#held.add(message, left)
   }
 
   /** A straggler: its filter was wanted and has been left. */
@@ -453,12 +448,23 @@ export class MessageRouter implements SubscriptionHome {
   }
 }
 
-function listenersOf(host: ClientHost, filters: readonly string[]): MessageOwner {
-  return {
-    filters,
-    parse: undefined,
-    settle: (message, reasonCode) => host.acknowledge(message, reasonCode),
-    disown: (message) => host.disown(message),
+/** Those who listen to the `message` event, as owner of what they get. */
+class Listeners implements MessageOwner {
+  readonly filters: readonly string[]
+  readonly parse = undefined
+  readonly #host: ClientHost
+
+  constructor(host: ClientHost, filters: readonly string[]) {
+    this.#host = host
+    this.filters = filters
+  }
+
+  settle(message: AnyMessage, reasonCode: number): void {
+    this.#host.acknowledge(message, reasonCode)
+  }
+
+  disown(message: AnyMessage): void {
+    this.#host.disown(message)
   }
 }
 

@@ -322,8 +322,10 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   ) {
     throw wrongOption('password', 'a username beside it: MQTT 3 knows no password alone [MQTT-3.1.2-22]')
   }
-  const resolved = Object.assign(withDefaults(DEFAULTS, options), {
-    servers: Object.freeze(servers),
+  const { reconnect } = options
+  // Not frozen: a frozen object has a shape of its own, as large as itself.
+  return Object.assign(withDefaults(DEFAULTS, options), {
+    servers,
     shuffled: options.serverOrder === 'shuffled',
     protocolVersion: version === 'auto' ? 5 : version,
     versionFallback: version === 'auto',
@@ -331,24 +333,22 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     password: options.password === undefined ? undefined : payloadBytes(options.password, 'password'),
     will: options.will === undefined ? undefined : resolveWill(options.will),
     connectProperties: resolveProperties(options, sessionExpiryInterval),
-    reconnect: resolveReconnect(options.reconnect),
-    queue: Object.freeze(withDefaults(QUEUE, options.queue)),
+    reconnect:
+      reconnect === false || reconnect === 'manual' || typeof reconnect === 'function'
+        ? reconnect
+        : withDefaults(RECONNECT, reconnect),
+    queue: withDefaults(QUEUE, options.queue),
   })
-  return Object.freeze(resolved)
-}
-
-function resolveReconnect(reconnect: ClientOptions['reconnect']): ResolvedOptions['reconnect'] {
-  if (reconnect === false || reconnect === 'manual' || typeof reconnect === 'function') return reconnect
-  return Object.freeze(withDefaults(RECONNECT, reconnect === true ? undefined : reconnect))
 }
 
 /** `undefined` counts as absent. The defaults are inherited: a thousand clients have them once. */
 function withDefaults<T extends object>(
   defaults: T,
-  given: { readonly [K in keyof T]?: T[K] | undefined } = {},
+  given: { readonly [K in keyof T]?: T[K] | undefined } | true | undefined,
 ): T {
+  if (given === undefined || given === true) return defaults
   const merged = Object.create(defaults) as T
-  for (const key of Object.keys(defaults) as (keyof T)[]) {
+  for (const key in defaults) {
     const value = given[key]
     if (value !== undefined) merged[key] = value
   }
@@ -366,6 +366,7 @@ function resolveProperties(options: ClientOptions, sessionExpiryInterval: number
       topicAliasMaximum: topicAliasMaximum || undefined,
       requestResponseInformation: options.requestResponseInformation || undefined,
       requestProblemInformation: options.requestProblemInformation === false ? false : undefined,
+      authenticationMethod: options.authenticator?.method,
       userProperties: userProperties === undefined ? undefined : userPropertyPairs(userProperties),
     }),
   )

@@ -7,7 +7,6 @@ import type {
   SubscribeOutcome,
   UnsubscribeCommand,
 } from '../session/command.ts'
-import type { Limits } from '../session/limits.ts'
 import { matchesFilter } from '../topic/match.ts'
 import { SubscriptionTrie } from '../topic/subscription-trie.ts'
 import { isSharedFilter } from '../topic/topic-filter.ts'
@@ -54,8 +53,6 @@ export class SubscriptionRegistry {
   #nextIdentifier: number
   /** How often anything has been asked for; tells consumers whether somebody came after them. */
   #subscribes = 0
-  /** The session is older than this process and may deliver under identifiers that somebody else gave out. */
-  #inherited: boolean | undefined
   /** How the last `find` came to its entries. */
   route: Route = 0
 
@@ -142,7 +139,7 @@ export class SubscriptionRegistry {
         if (entry !== undefined && this.#fits(entry, message)) {
           found = found.length === 0 ? entry.alone : [...found, entry]
         } else if (
-          !this.#inherited &&
+          !this.#host.inherited &&
           identifier >= this.#firstIdentifier &&
           identifier < this.#nextIdentifier
         )
@@ -159,12 +156,8 @@ export class SubscriptionRegistry {
   }
 
   #fits(entry: FilterEntry, message: AnyMessage): boolean {
-    return this.#inherited !== true || matchesFilter(entry.filter, message.topic)
-  }
-
-  /** After CONNACK. */
-  connected(limits: Limits): void {
-    if (this.#inherited === undefined || !limits.sessionPresent) this.#inherited = limits.sessionPresent
+    // A session that is older than this process may deliver under identifiers that somebody else gave out.
+    return this.#host.inherited !== true || matchesFilter(entry.filter, message.topic)
   }
 
   /** What the server said when the session asked again. */

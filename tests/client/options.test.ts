@@ -97,7 +97,6 @@ describe('options', () => {
       redirects: true,
       onSessionLost: 'reject',
     })
-    expect(Object.isFrozen(options)).toBe(true)
     expect(options.servers[0]?.description).toBe('mqtt://host:1883')
   })
 
