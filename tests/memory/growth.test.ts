@@ -1,26 +1,13 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { measured } from './measured.ts'
 
 /**
  * What is done often leaves nothing behind. Ten times as often with `MEMORY_ROUNDS=10`, which makes it ten million messages.
  */
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const rounds = Number(process.env['MEMORY_ROUNDS'] ?? '1')
 
 /** Compiled code, caches and the noise of the collector; a hundred bytes per message would be a hundred times as much. */
 const NOISE_BYTES = 3_000_000
-
-/** Runs one of the programs beside this file; it prints what it found as JSON. */
-async function measured<T>(program: string, kind: string, times: number): Promise<T> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--expose-gc', '--import', 'tsx', `tests/memory/${program}.ts`, kind, String(times)],
-    { cwd: root, env: { ...process.env, TSX_TSCONFIG_PATH: 'tests/tsconfig.json' } },
-  )
-  return JSON.parse(stdout) as T
-}
 
 test.each([
   ['publish', 'publications', 1_000_000 * rounds],
