@@ -14,18 +14,19 @@ import type { DisconnectRequest } from '../session/command.ts'
 import type { Limits } from '../session/limits.ts'
 import { customTransport } from '../transport/custom.ts'
 import { type Endpoint, parseServerReference } from '../transport/endpoint.ts'
-import { openTransport } from '../transport/open.ts'
+import { ASKS_DNS, openTransport, resolveService } from '../transport/open.ts'
 import { onAbort, untilAborted } from '../transport/opening.ts'
 import type { TransportOptions } from '../transport/settings.ts'
 import type { TransportFactory } from '../transport/transport.ts'
-import type { Authenticator } from './authentication/authenticator.ts'
+import { asMqttError } from './as-mqtt-error.ts'
+import type { AuthenticationData, Authenticator } from './authentication/authenticator.ts'
 import type { Exchange } from './authentication/exchange.ts'
 import { backoffDelay } from './backoff.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import { connectRequest, randomClientId } from './connect-request.ts'
 import { type ConnectionInfo, connectionInfo } from './connection-info.ts'
 import type { Driver } from './driver.ts'
-import { type ClientOptions, overrideOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import type { ClientOptions, ConnectAttempt, ResolvedOptions } from './options.ts'
 import { PromiseParts } from './promise-parts.ts'
 import { classOf } from './reason-class.ts'
 import {
@@ -73,6 +74,8 @@ const MAX_REFRESHES = 3
 const USE_ANOTHER_SERVER = 0x9c
 const SERVER_MOVED = 0x9d
 const UNSUPPORTED_VERSION = 0x84
+/** A connection that was shorter does not end a chain of redirects, whatever `reconnect` counts. */
+const STABLE_AFTER_MS = 5_000
 /** A transport promises to close in bounded time; this is the bound for those that are not ours. */
 const CLOSE_TIMEOUT_MS = 5_000
 
@@ -115,14 +118,18 @@ export class Lifecycle {
   #connectedAt = 0
   /** Servers of this round that have not been tried. */
   #round: readonly Endpoint[] = NO_SERVERS
-  /** The server that worked last, or where one has moved to: first in the next round. */
+  /** To be tried before them: where a server has sent us, or the same one in an older version. */
+  #next: Endpoint | undefined = undefined
+  /** The hook has said where to go. */
+  #isElsewhere = false
+  /** The one of `servers` that worked last, or where one has moved to: first in the next round. */
   #preferred: Endpoint | undefined = undefined
   /** The server of the attempt under way, or of the connection. */
   #tried: Endpoint | undefined = undefined
   #version: ProtocolVersion
   /** Options of the attempt under way, or of the connection. */
   #current: ResolvedOptions
-  #server = ''
+  #server = 'the server'
 
   /** Of the attempt under way, or of the connection; undefined without an authenticator. */
   #exchange: Exchange | undefined = undefined
@@ -202,7 +209,7 @@ export class Lifecycle {
       if (this.#state === 'connecting' && this.#waiters.length === 0) this.#abandon(reason)
     }
     if (timeoutMs !== undefined) {
-      const tooLate = () => giveUp(new TimeoutError(`Not connected within ${timeoutMs} ms`))
+      const tooLate = () => giveUp(new TimeoutError(`Could not connect within ${timeoutMs} ms`))
       const timer = this.#owner.clock.setTimer(tooLate, timeoutMs)
       whenSettled(waiter.promise, () => timer.cancel())
     }
@@ -241,7 +248,7 @@ export class Lifecycle {
     if (this.#exchange === undefined) {
       throw wrongOption('authenticator', 'one, for reauthenticate() to run [MQTT-4.12.0-7]')
     }
-    await this.#exchange.renew((data) => this.#driver.reauthenticate(data), signal)
+    await this.#exchange.renew(signal)
   }
 
   /** The network is back, or the page is seen again: what waits for its next attempt makes it now. */
@@ -277,11 +284,11 @@ export class Lifecycle {
     // A connection counts as an attempt until it has proved stable; the first one is none of those.
     if (this.#state === 'connecting') this.#attempts = 0
     this.#refreshes = 0
-    this.#redirects = 0
     this.#round = NO_SERVERS
     handshake.resolve()
-    this.#armRenewal()
+    this.#exchange?.arm()
     this.#move('accepted', undefined)
+    if (this.#info === undefined) return // a listener closed the client
     this.#owner.connected(info)
     for (const waiter of this.#takeWaiters()) waiter.resolve(info)
   }
@@ -301,7 +308,7 @@ export class Lifecycle {
 
   onReauthenticated(data: Uint8Array | undefined): void {
     this.#exchange?.finish(data).then(
-      () => this.#armRenewal(),
+      () => this.#exchange?.arm(),
       (error: unknown) => this.#authenticationFailed(error),
     )
   }
@@ -312,7 +319,11 @@ export class Lifecycle {
     const handshake = this.#handshake
     if (handshake !== undefined) {
       this.#handshake = undefined
-      handshake.reject(error ?? new ClosedError('The client was closed'))
+      handshake.reject(
+        error instanceof ProtocolError
+          ? new ProtocolError(`Connection to ${this.#server} failed before CONNACK: ${error.message}`, error)
+          : (error ?? new ClosedError('The client was closed')),
+      )
       return
     }
     if (this.#state !== 'connected' && this.#state !== 'disconnecting') return
@@ -323,32 +334,25 @@ export class Lifecycle {
       this.#giveUpWork?.()
       return
     }
-    this.#lost(error ?? new ConnectionLostError('The connection ended'), packet)
+    this.#lost(error ?? new ConnectionLostError('The connection ended'))
   }
 
   // ------------------------------------------------------------------------------------------------ losing and coming back
 
-  #lost(cause: MqttError, packet: DisconnectPacket | undefined): void {
-    const { reconnect, reasonCodes, connectOptions } = this.#options
+  #lost(cause: MqttError): void {
+    const { reconnect } = this.#options
     const stableAfterMs = typeof reconnect === 'object' ? reconnect.stableAfterMs : 0
-    if (this.#owner.clock.now() - this.#connectedAt >= stableAfterMs) this.#attempts = 0
+    const lastedMs = this.#owner.clock.now() - this.#connectedAt
+    if (lastedMs >= stableAfterMs) this.#attempts = 0
+    if (lastedMs >= (stableAfterMs || STABLE_AFTER_MS)) this.#redirects = 0
     const redirected = this.#followReference(cause)
     if (reconnect === 'manual') {
       this.#move('suspend', cause)
+      // A listener that has asked for the next connection meanwhile.
+      if (this.#waiters.length > 0 && this.#state === 'idle') this.#start('connect', undefined, 0)
       return
     }
-    if (packet !== undefined && !redirected) {
-      const verdict = classOf('disconnect', packet.reasonCode, reasonCodes)
-      if (verdict === 'fatal' || (verdict === 'refresh' && connectOptions === undefined)) {
-        void this.close('error', cause)
-        return
-      }
-    }
-    if (reconnect === false) {
-      void this.close('error', cause)
-      return
-    }
-    const delay = redirected ? 0 : this.#delay(cause)
+    const delay = redirected && reconnect !== false ? 0 : this.#isFinal(cause) ? false : this.#delay(cause)
     if (delay === false) void this.close('error', cause)
     else this.#start('lost', cause, delay)
   }
@@ -400,16 +404,9 @@ export class Lifecycle {
 
   /** After a failed attempt: milliseconds to the next, or the end of the client, or of this `connect()`. */
   #judge(error: MqttError): number | 'end' | 'give up' {
-    const { reconnect, connectOptions, reasonCodes } = this.#options
+    const { reconnect } = this.#options
     if (this.#fallBack(error) || this.#followReference(error)) return 0
-    if (error instanceof OptionsError || error instanceof StoreError) return 'end'
-    if (error instanceof ConnectError && error.reasonCode !== undefined) {
-      const verdict = classOf('connack', error.reasonCode, reasonCodes)
-      if (verdict === 'fatal') return 'end'
-      if (verdict === 'refresh' && (connectOptions === undefined || ++this.#refreshes >= MAX_REFRESHES))
-        return 'end'
-    }
-    if (error.code === 'ERR_MQTT_AUTHENTICATION') return 'end'
+    if (this.#isFinal(error)) return 'end'
     // The other servers first, without delay: the backoff is between rounds.
     if (this.#round.length > 0) return 0
     const comesBack = this.#state === 'reconnecting' || (typeof reconnect === 'object' && reconnect.initial)
@@ -418,12 +415,34 @@ export class Lifecycle {
     return delay === false ? 'end' : delay
   }
 
+  /** Another attempt would end in the same way, or do harm. */
+  #isFinal(error: MqttError): boolean {
+    const { reasonCode } = error
+    if (
+      error instanceof OptionsError ||
+      error instanceof StoreError ||
+      error.code === 'ERR_MQTT_AUTHENTICATION'
+    )
+      return true
+    // What the server may do after CONNACK, it may do in the same breath.
+    const isLoss = error instanceof ConnectionLostError
+    if (reasonCode === undefined || !(isLoss || error instanceof ConnectError)) return false
+    const verdict = classOf(isLoss ? 'disconnect' : 'connack', reasonCode, this.#options.reasonCodes)
+    if (verdict !== 'refresh') return verdict === 'fatal'
+    const isRefreshed = this.#options.connectOptions ?? this.#current.authenticator?.renewAt
+    return isRefreshed === undefined || ++this.#refreshes >= MAX_REFRESHES
+  }
+
   #delay(cause: MqttError): number | false {
     const { reconnect } = this.#options
+    // After a pause servers may send us elsewhere.
+    this.#redirects = 0
     if (reconnect === false || reconnect === 'manual') return false
     if (typeof reconnect === 'function') {
       try {
-        return reconnect(this.#attempts + 1, cause)
+        const delay: unknown = reconnect(this.#attempts + 1, cause)
+        if (delay === false || (typeof delay === 'number' && delay >= 0)) return delay
+        throw wrongOption('reconnect', 'a function that gives milliseconds or false', String(delay))
       } catch (error) {
         this.#owner.report(asMqttError(error, 'The function `reconnect` has thrown'))
         return false
@@ -441,30 +460,30 @@ export class Lifecycle {
       (error.code === 'ERR_MQTT_CONNECTION_CLOSED' && error.cause === undefined)
     if (!refused) return false
     this.#version = 4
-    if (this.#preferred !== undefined) this.#round = [this.#preferred, ...this.#round]
+    this.#next = this.#tried
     return true
   }
 
   /** Use another server, Server moved: its reference is the next to try, at most three in a row. */
   #followReference(error: MqttError): boolean {
-    const reference =
-      error instanceof ConnectError || error instanceof ConnectionLostError
-        ? error.serverReference
-        : undefined
-    const moved = error.reasonCode === SERVER_MOVED
-    if (reference === undefined || (!moved && error.reasonCode !== USE_ANOTHER_SERVER)) return false
-    if (!this.#options.redirects || this.#redirects >= MAX_REDIRECTS || this.#tried === undefined)
+    const { reasonCode, serverReference } = error as ConnectError
+    const moved = reasonCode === SERVER_MOVED
+    if (
+      serverReference === undefined ||
+      !(moved || reasonCode === USE_ANOTHER_SERVER) ||
+      !this.#options.redirects ||
+      this.#redirects >= MAX_REDIRECTS ||
+      this.#tried === undefined
+    )
       return false
     let target: Endpoint
     try {
-      target = parseServerReference(reference, this.#tried)
+      target = parseServerReference(serverReference, this.#tried)
     } catch {
-      return false // not understood: the refusal itself is the error
+      return false // not to be followed: the refusal itself is the error
     }
-    // No server may talk us out of encryption.
-    if (isEncrypted(this.#tried) && !isEncrypted(target)) return false
     this.#redirects++
-    this.#round = [target, ...this.#round]
+    this.#next = target
     if (moved) this.#preferred = target
     return true
   }
@@ -479,9 +498,11 @@ export class Lifecycle {
   /** Gives up connecting, but not the client. */
   #abandon(reason: unknown): void {
     this.#giveUp(reason)
-    this.#driver.drop(asMqttError(reason, 'Connecting was given up'))
+    this.#driver.drop(asMqttError(reason, 'Could not connect'))
     this.#attempts = 0
+    this.#redirects = 0
     this.#round = NO_SERVERS
+    this.#next = undefined
     this.#move('giveUp', reason instanceof MqttError ? reason : undefined)
     for (const waiter of this.#takeWaiters()) waiter.reject(reason)
   }
@@ -522,34 +543,41 @@ export class Lifecycle {
       this.#handshake?.reject(reason)
     }
     run.giveUp = giveUp
-    const { connectTimeoutMs, connectOptions } = this.#options
-    const timer =
-      connectTimeoutMs === 0 || connectTimeoutMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : this.#owner.clock.setTimer(
-            () =>
-              giveUp(
-                new TimeoutError(
-                  `No connection to ${this.#server || 'the server'} within ${connectTimeoutMs} ms`,
-                ),
-              ),
-            connectTimeoutMs,
-          )
+    let timer: Timer | undefined
+    let step = 'connectOptions'
+    const arm = ({ connectTimeoutMs }: ResolvedOptions): void => {
+      timer?.cancel()
+      if (connectTimeoutMs === 0 || connectTimeoutMs === Number.POSITIVE_INFINITY) return
+      timer = this.#owner.clock.setTimer(() => {
+        const what = `Could not connect to ${this.#server} within ${connectTimeoutMs} ms`
+        giveUp(new TimeoutError(`${what}: ${step} gave no answer`))
+      }, connectTimeoutMs)
+    }
+    arm(this.#options)
     try {
-      const overrides =
-        connectOptions === undefined
-          ? undefined
-          : await untilAborted(connectOptions({ attempt: this.#attempts, cause, signal }), signal)
-      const options =
-        overrides === undefined
-          ? this.#options
-          : resolveOptions(overrideOptions(this.#given as ClientOptions, overrides))
+      let options = this.#options
+      if (options.connectOptions !== undefined) {
+        options = await untilAborted(this.#askForOptions({ attempt: this.#attempts, cause, signal }), signal)
+        arm(options)
+      }
       this.#current = options
-      const endpoint = this.#nextServer(options)
-      this.#server = endpoint?.description ?? 'the custom transport'
-      const { authenticator } = options
-      const exchange = authenticator === undefined ? undefined : await newExchange(authenticator)
-      const data = exchange === undefined ? undefined : await exchange.start(signal)
+      const server = this.#nextServer(options)
+      let endpoint = server
+      this.#server = server?.description ?? 'the transport'
+      if (ASKS_DNS === 1 && server?.srv === true && options.transport === undefined) {
+        step = 'DNS'
+        const [first, ...others] = await resolveService(server, signal)
+        endpoint = first
+        this.#round = [...others, ...this.#round]
+      }
+      this.#tried = endpoint
+      let exchange: Exchange | undefined
+      let data: AuthenticationData
+      if (options.authenticator !== undefined) {
+        step = 'the authenticator'
+        exchange = await this.#newExchange(options.authenticator, options.connectTimeoutMs)
+        data = await exchange.start(signal)
+      }
       const request = connectRequest(
         options,
         endpoint,
@@ -557,6 +585,7 @@ export class Lifecycle {
         options.clientId ?? this.#clientId,
         data,
       )
+      step = 'the network'
       const handler = this.#driver.prepare()
       const transport = await this.#opener(options, endpoint)({ signal, handler })
       if (signal.aborted) {
@@ -564,16 +593,17 @@ export class Lifecycle {
         transport.destroy()
         throw signal.reason
       }
-      this.#server = transport.description || this.#server
+      this.#server = transport.description
       const handshake = new PromiseParts<void>()
       this.#handshake = handshake
       this.#exchange = exchange
+      step = 'the server'
       this.#driver.connect(handler, transport, request)
       await handshake.promise
-      this.#preferred = endpoint
+      if (server !== undefined && this.#options.servers.includes(server)) this.#preferred = server
     } catch (error) {
       this.#handshake = undefined
-      this.#driver.drop(asMqttError(error, 'Connecting failed'))
+      this.#driver.drop(asMqttError(error, 'Could not connect'))
       throw error
     } finally {
       timer?.cancel()
@@ -581,18 +611,26 @@ export class Lifecycle {
     }
   }
 
-  #nextServer(options: ResolvedOptions): Endpoint | undefined {
-    const redirected = this.#redirects > 0 && this.#round.length > 0
-    if (!redirected && options.servers !== this.#options.servers && options.servers.length > 0) {
-      // The hook said where to go: it is asked each time, so there is no round to remember.
-      const list = options.servers
-      this.#round = NO_SERVERS
-      this.#tried = list[(this.#attempts - 1) % list.length]
-      return this.#tried
+  async #askForOptions(attempt: ConnectAttempt): Promise<ResolvedOptions> {
+    const { askForOptions } = await import('./connect-options.ts')
+    const { options, isElsewhere } = await askForOptions(this.#given as ClientOptions, attempt)
+    this.#isElsewhere = isElsewhere
+    return options
+  }
+
+  #nextServer({ servers }: ResolvedOptions): Endpoint | undefined {
+    let next = this.#next
+    this.#next = undefined
+    if (next !== undefined) return next
+    if (this.#isElsewhere) {
+      // Each time anew: which of them is next, and how many are left of this round.
+      const index = (this.#attempts - 1) % servers.length
+      this.#round = servers.slice(index + 1)
+      return servers[index]
     }
     if (this.#round.length === 0) this.#round = this.#newRound()
-    ;[this.#tried, ...this.#round] = this.#round
-    return this.#tried
+    ;[next, ...this.#round] = this.#round
+    return next
   }
 
   #newRound(): Endpoint[] {
@@ -616,13 +654,14 @@ export class Lifecycle {
       : openTransport(endpoint as Endpoint, transportOptions(options, this.#version))
   }
 
-  #armRenewal(): void {
-    this.#exchange?.arm(this.#owner.clock, () => {
-      if (this.#state !== 'connected') return
-      this.reauthenticate(undefined).catch((error: unknown) => {
-        // A connection that went meanwhile authenticates anew anyway.
-        if (this.#state === 'connected') this.#owner.report(asMqttError(error, 'Could not re-authenticate'))
-      })
+  async #newExchange(authenticator: Authenticator, timeoutMs: number): Promise<Exchange> {
+    const { Exchange } = await import('./authentication/exchange.ts')
+    return new Exchange(authenticator, this.#version, {
+      clock: this.#owner.clock,
+      timeoutMs,
+      send: (data) => this.#driver.reauthenticate(data),
+      report: (error) => this.#owner.report(error),
+      fail: (error) => this.#authenticationFailed(error),
     })
   }
 
@@ -708,22 +747,6 @@ function transportOptions(options: ResolvedOptions, protocolVersion: ProtocolVer
   return { tls, websocket, socket, proxy, protocolVersion, maximumPacketSize }
 }
 
-/** Only clients with an authenticator pay for the code that runs it. */
-async function newExchange(authenticator: Authenticator): Promise<Exchange> {
-  const { Exchange } = await import('./authentication/exchange.ts')
-  return new Exchange(authenticator)
-}
-
 function whenSettled(promise: Promise<unknown>, action: () => void): void {
   promise.then(action, action)
-}
-
-function isEncrypted(endpoint: Endpoint): boolean {
-  return endpoint.kind === 'tls' || endpoint.kind === 'wss'
-}
-
-function asMqttError(error: unknown, what: string): MqttError {
-  if (error instanceof MqttError) return error
-  const text = error instanceof Error ? error.message : String(error)
-  return new ConnectError(`${what}: ${text}`, { cause: error })
 }

@@ -72,7 +72,7 @@ export interface ConnectAttempt {
   readonly signal: AbortSignal
 }
 
-/** What may differ between one connection and the next. */
+/** What may differ between one connection and the next: with `url` or `servers` also where to. */
 export type ConnectionOverrides = Omit<
   ClientOptions,
   | 'queue'
@@ -84,6 +84,11 @@ export type ConnectionOverrides = Omit<
   | 'maxInflight'
   | 'resubscribe'
   | 'reasonCodes'
+  | 'protocolVersion'
+  | 'serverOrder'
+  | 'autoTopicAlias'
+  | 'ackTimeoutMs'
+  | 'redirects'
 >
 
 /** Options of a client. Unknown keys throw. Durations in milliseconds end in `Ms`; those that MQTT defines are in seconds. */
@@ -144,7 +149,7 @@ export interface ClientOptions {
   readonly autoTopicAlias?: boolean | undefined
   readonly authenticator?: Authenticator | undefined
 
-  /** From the first DNS query to CONNACK. @default 10_000 */
+  /** From the first DNS query to CONNACK; before that, for `connectOptions` to answer. @default 10_000 */
   readonly connectTimeoutMs?: number | undefined
   /**
    * Longest time without any acknowledgement while some are due; then the connection is taken for dead and made anew
@@ -284,22 +289,6 @@ export function constructorOptions(
 ): ClientOptions {
   if (typeof first !== 'string' && !(first instanceof URL)) return { ...first, ...second }
   return Object.assign({}, second, { url: first })
-}
-
-/** What the hook returned, laid over the options that it overrides: one level deep where options are objects. */
-export function overrideOptions(options: ClientOptions, overrides: ConnectionOverrides): ClientOptions {
-  const merged: Record<string, unknown> = { ...options, ...overrides }
-  for (const key of ['tls', 'websocket', 'socket'] as const) {
-    if (options[key] !== undefined && overrides[key] !== undefined)
-      merged[key] = { ...options[key], ...overrides[key] }
-  }
-  const headers = { ...options.websocket?.headers, ...overrides.websocket?.headers }
-  if (overrides.websocket?.headers !== undefined)
-    merged['websocket'] = { ...(merged['websocket'] as object), headers }
-  // One says where to connect to; the other must not contradict it.
-  if (overrides.servers !== undefined) delete merged['url']
-  else if (overrides.url !== undefined) delete merged['servers']
-  return merged as ClientOptions
 }
 
 /** Checks options and fills in defaults. Throws `OptionsError`: path, what was expected, what was given (secrets redacted). */

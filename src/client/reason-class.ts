@@ -3,7 +3,8 @@
  *
  * - `fatal`: it ends with the error; trying again would get the same answer, or do harm;
  * - `retry`: it comes back after the backoff;
- * - `refresh`: it comes back if there is a `connectOptions` hook to give it fresh credentials, else it is fatal.
+ * - `refresh`: it comes back if there is a `connectOptions` hook, or an authenticator with `renewAt`, to give it fresh credentials,
+ *   three times in a row at most; else it is fatal.
  */
 export type ReasonClass = 'fatal' | 'retry' | 'refresh'
 

@@ -75,10 +75,9 @@ let latest: { readonly text: string; readonly endpoint: Endpoint } | undefined
 
 /**
  * The endpoint that a Server Reference (of a CONNACK or DISCONNECT with 0x9C or 0x9D) names: `host`, `host:port` or a
- * URL; what it leaves open is as in the endpoint that gave it, credentials only when it stays with the same kind of
- * security. Several references, separated by spaces, give the first. MQTT 5.0 §4.11
+ * URL; what it leaves open is as in the endpoint that gave it. Several references, separated by spaces, give the first. MQTT 5.0 §4.11
  *
- * @throws OptionsError when it can not be understood
+ * @throws OptionsError when it can not be understood, or would lead out of encryption, or from elsewhere to this machine
  */
 export function parseServerReference(reference: string, from: Endpoint): Endpoint {
   const first = reference.trim().split(/\s+/)[0] ?? ''
@@ -88,16 +87,19 @@ export function parseServerReference(reference: string, from: Endpoint): Endpoin
   // A bare IPv6 address has colons that are no port.
   const host = !first.startsWith('[') && first.split(':').length > 2 ? `[${first}]` : first
   const found = parseEndpoint(isUrl ? first : `${name}://${host}`, 'serverReference')
-  // What is on this machine is no business of a server elsewhere.
-  if (found.kind === 'unix') throw endpointError('serverReference', 'leads to this machine', first)
-  const sameWay = found.kind === from.kind
-  const staysSecret = sameWay || found.kind === 'tls' || found.kind === 'wss'
+  // No server may talk us out of encryption, and what is on this machine is no business of one elsewhere.
+  if (found.kind === 'unix' || (isEncrypted(from) && !isEncrypted(found)))
+    throw endpointError('serverReference', 'is not to be followed', first)
   return {
     ...found,
-    ...(isUrl || !sameWay ? {} : { path: from.path, query: from.query }),
-    username: found.username ?? (staysSecret ? from.username : undefined),
-    password: found.password ?? (staysSecret ? from.password : undefined),
+    ...(isUrl || found.kind !== from.kind ? {} : { path: from.path, query: from.query }),
+    username: found.username ?? from.username,
+    password: found.password ?? from.password,
   }
+}
+
+function isEncrypted({ kind }: Endpoint): boolean {
+  return kind === 'tls' || kind === 'wss'
 }
 
 /** The same endpoint at another host and port, as SRV records give them. */
@@ -121,8 +123,7 @@ function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
   } catch {}
   // "mqtt://user:1/2@host" is a URL whose host is "user".
   if (url === undefined || (!isWeb && url.pathname.includes('@'))) {
-    const fault =
-      'is no valid URL (host and port were expected after "//", what is special in a password percent-encoded)'
+    const fault = 'is no valid URL (after "//" a host is expected; "/" in a password is written %2F)'
     throw endpointError(path, fault, text)
   }
   const host = unbracketed(decode(url.hostname, path, text))

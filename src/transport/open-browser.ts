@@ -17,6 +17,13 @@ export const transportRules: Rules = {
   proxy: nothing,
 }
 
+/** Pages can not. That the URL is none for them is told when it is opened. */
+export const ASKS_DNS: number = 0
+
+export function resolveService(endpoint: Endpoint, _signal: AbortSignal): Endpoint[] {
+  return [endpoint]
+}
+
 /** How to connect to an endpoint in a browser: over WebSocket only. Takes the place of open.ts there. */
 export function openTransport(endpoint: Endpoint, options: TransportOptions = {}): TransportFactory {
   return async (context) => {

@@ -1,6 +1,6 @@
-import { ConnectError, wrongOption } from '../errors.ts'
+import { wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
-import { connectError, reasonOf } from './opening.ts'
+import { connectError } from './opening.ts'
 import type { TransportOptions } from './settings.ts'
 import type { OpenContext, Transport, TransportFactory } from './transport.ts'
 
@@ -17,7 +17,7 @@ export function openTransport(endpoint: Endpoint, options: TransportOptions = {}
   return async (context) => {
     try {
       context.signal.throwIfAborted()
-      return await (endpoint.srv ? openFirst : openOne)(endpoint, options, context)
+      return await openOne(endpoint, options, context)
     } catch (error) {
       throw connectError(endpoint.description, error, context.signal)
     }
@@ -49,24 +49,15 @@ async function openOne(
 /** Kept, since to import it again costs three kilobytes of garbage each time. */
 let sockets: typeof import('./socket.ts') | undefined
 
-/** Tries the servers that DNS names for a domain, in the order that their records ask for. */
-async function openFirst(
-  endpoint: Endpoint,
-  options: TransportOptions,
-  context: OpenContext,
-): Promise<Transport> {
-  const { resolveServers } = await import('./srv.ts')
-  const errors: unknown[] = []
-  const candidates = await resolveServers(endpoint, context.signal)
-  for (const candidate of candidates) {
-    try {
-      return await openOne(candidate, options, context)
-    } catch (error) {
-      errors.push(connectError(candidate.description, error, context.signal))
-      context.signal.throwIfAborted()
-    }
+/** 1: services can be looked for in DNS. A number, so that builds for pages leave out what depends on it. */
+export const ASKS_DNS: number = 1
+
+/** The servers that DNS names for a domain, in the order that its records ask for. */
+export async function resolveService(endpoint: Endpoint, signal: AbortSignal): Promise<Endpoint[]> {
+  try {
+    const { resolveServers } = await import('./srv.ts')
+    return await resolveServers(endpoint, signal)
+  } catch (error) {
+    throw connectError(endpoint.description, error, signal)
   }
-  if (errors.length === 1) throw errors[0]
-  const cause = new AggregateError(errors)
-  throw new ConnectError(`No server of ${endpoint.description} can be reached: ${reasonOf(cause)}`, { cause })
 }

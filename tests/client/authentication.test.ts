@@ -7,7 +7,7 @@ import {
   scramAuthenticator,
 } from 'mqtt-await'
 import type { Packet } from 'mqtt-await/codec'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { saslprep } from '../../src/client/authentication/saslprep.ts'
 import {
   type Answer,
@@ -158,6 +158,15 @@ function scramBroker(hash: string, password: string, forge?: string): Answer {
   }
 }
 
+/** Takes every token. */
+function bearerBroker(): Answer {
+  return (packet, connection) => {
+    if (packet.type === 'connect') connection.send(connack('OAUTHBEARER'))
+    else if (packet.type === 'auth') connection.send(auth('OAUTHBEARER', 0))
+    else acceptAll(packet, connection)
+  }
+}
+
 describe('the exchange of a client', () => {
   test.each(['SHA-1', 'SHA-256', 'SHA-512'] as const)('SCRAM-%s, at CONNECT and again', async (hash) => {
     const { client } = setup(
@@ -215,7 +224,8 @@ describe('the exchange of a client', () => {
     )
     await expect(failing.client.connect()).rejects.toThrow(/no key/)
     expect(failing.server.opened).toBe(0)
-    expect(failing.client.state).toBe('closed')
+    expect(failing.client.state).toBe('idle')
+    await failing.client.close()
 
     const hanging = setup(
       { method: 'X', start: () => new Promise(() => {}), continue: () => undefined },
@@ -260,6 +270,159 @@ describe('the exchange of a client', () => {
     await opaque.start(context())
     expect(opaque.renewAt?.()).toBeUndefined()
   })
+
+  test('a token that can not be fetched while the network is down is fetched later', async () => {
+    let failures = 0
+    const bearer = bearerAuthenticator({
+      token: () => {
+        if (failures-- > 0) throw new Error('fetch failed')
+        return 'opaque'
+      },
+    })
+    const { client, server, clock } = setup(bearer, bearerBroker())
+    await client.connect()
+    failures = 3
+    server.last.cut()
+    await clock.pass(60_000)
+    expect(client.state).toBe('connected')
+    expect(client.stats).toMatchObject({ connections: 2, connectFailures: 3 })
+    await client.disconnect()
+  })
+
+  test('a refused token is followed by another, three times in a row at most', async () => {
+    const tokens: string[] = []
+    const bearer = bearerAuthenticator({ token: () => `t${tokens.length}` })
+    const refused = setup(bearer, (packet, connection) => {
+      if (packet.type !== 'connect') return
+      tokens.push(text(packet.properties?.authenticationData))
+      if (tokens.length === 2) connection.send(connack('OAUTHBEARER'))
+      else connection.send({ type: 'connack', sessionPresent: false, reasonCode: 0x87 })
+    })
+    await expect(refused.client.connect()).rejects.toMatchObject({ reasonCode: 0x87 })
+    expect(refused.client.state).toBe('idle')
+    await refused.client.connect()
+    // Expired, and not renewed in time: the server ends the connection.
+    refused.server.last.send({ type: 'disconnect', reasonCode: 0x87 })
+    await refused.clock.pass(600_000)
+    expect(tokens).toHaveLength(4)
+    expect(refused.client.state).toBe('closed')
+    expect(await refused.client.closed).toMatchObject({ error: { reasonCode: 0x87 } })
+  })
+
+  test('a renewal that fails, or hangs, is reported and tried again', async () => {
+    const hang = new Promise<never>(() => {})
+    const answers = [() => 'first', () => Promise.reject(new Error('fetch failed')), () => hang, () => 'last']
+    const asked: number[] = []
+    const holder: { now: () => number } = { now: () => 0 }
+    const bearer = bearerAuthenticator({
+      renewBeforeMs: 60_000,
+      token: async () => {
+        const answer = answers[asked.length]
+        asked.push(holder.now())
+        return { token: (await answer?.()) ?? 'more', expiresAt: holder.now() + 120_000 }
+      },
+    })
+    const { client, server, clock } = setup(bearer, bearerBroker())
+    holder.now = () => clock.now()
+    const errors: string[] = []
+    client.on('error', ({ code, message }) => errors.push(`${code} ${message}`))
+    const began = clock.now()
+    await client.connect()
+    await clock.pass(100_000)
+    expect(asked.map((at) => at - began)).toEqual([0, 60_000, 61_000, 73_000])
+    expect(errors).toEqual([
+      'ERR_MQTT_CONNECT Could not re-authenticate: fetch failed',
+      'ERR_MQTT_TIMEOUT Not re-authenticated within 10000 ms',
+    ])
+    expect(server.opened).toBe(1)
+    await client.disconnect()
+    expect(clock.virtual.pending).toBe(0)
+  })
+
+  test('a server that does not answer a renewal loses the connection; the next one begins anew', async () => {
+    const holder: { now: () => number } = { now: () => 0 }
+    const bearer = bearerAuthenticator({
+      token: () => ({ token: 'opaque', expiresAt: holder.now() + 120_000 }),
+    })
+    const { client, server, clock } = setup(bearer, (packet, connection) => {
+      if (packet.type === 'connect') connection.send(connack('OAUTHBEARER'))
+    })
+    holder.now = () => clock.now()
+    await client.connect()
+    await clock.pass(60_000)
+    expect(server.opened).toBe(1)
+    await clock.pass(11_000)
+    expect(server.opened).toBe(2)
+    expect(client.lastError?.message).toContain('Not re-authenticated within 10000 ms')
+    expect(client.connected).toBe(true)
+    await client.close()
+    expect(clock.virtual.pending).toBe(0)
+  })
+
+  test('a token that lives shorter than `renewBeforeMs` is renewed in the middle of its life, an expired one once a minute', async () => {
+    const bearer = bearerAuthenticator({ token: () => ({ token: 't', expiresAt: Date.now() + 20_000 }) })
+    await bearer.start(context())
+    expect((bearer.renewAt?.() ?? 0) - Date.now()).toBeGreaterThan(9_000)
+    expect((bearer.renewAt?.() ?? 0) - Date.now()).toBeLessThanOrEqual(10_000)
+
+    let asked = 0
+    const holder: { now: () => number } = { now: () => 0 }
+    const expired = bearerAuthenticator({
+      token: () => {
+        asked++
+        return { token: 't', expiresAt: holder.now() - 3_600_000 }
+      },
+    })
+    const { client, clock } = setup(expired, bearerBroker())
+    holder.now = () => clock.now()
+    await client.connect()
+    await clock.pass(300_000)
+    expect(asked).toBe(6)
+    await client.close()
+  })
+
+  test('a clock that is set after the start of the process does not delay a renewal', async () => {
+    // As of a device that learns the time from the network.
+    const dateNow = vi.spyOn(Date, 'now')
+    try {
+      const tomorrow = performance.timeOrigin + 86_400_000
+      dateNow.mockImplementation(() => tomorrow + performance.now())
+      let asked = 0
+      const renewed = new Promise<void>((resolve) => {
+        const token = () => {
+          if (++asked === 2) resolve()
+          return { token: 't', expiresAt: Date.now() + 3_000 }
+        }
+        const server = new ScriptedServer(bearerBroker())
+        const authenticator = bearerAuthenticator({ token })
+        const client = new Client({ transport: server.transport, authenticator })
+        onTestFinished(async () => {
+          await client.close()
+        })
+        void client.connect()
+      })
+      await renewed
+    } finally {
+      dateNow.mockRestore()
+    }
+  })
+
+  test.each([4, 3, 'auto'] as const)(
+    'no connection is made without the authentication that was asked for: version %s',
+    async (protocolVersion) => {
+      const server = new ScriptedServer((packet, connection) => {
+        if (packet.type !== 'connect') return
+        connection.bytes(0x20, 2, 0, packet.protocolVersion === 5 ? 1 : 0)
+      })
+      const client = new Client({
+        transport: server.transport,
+        protocolVersion,
+        authenticator: bearerAuthenticator({ token: () => 't' }),
+      })
+      await expect(client.connect()).rejects.toMatchObject({ path: 'authenticator' })
+      expect(server.opened).toBe(protocolVersion === 'auto' ? 1 : 0)
+    },
+  )
 
   test('re-authentication needs a connection and an authenticator', async () => {
     const server = new ScriptedServer()

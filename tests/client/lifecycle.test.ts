@@ -278,6 +278,22 @@ describe('losing the connection', () => {
     expect(client.state).toBe('closed')
   })
 
+  test.each([undefined, null, Number.NaN, -1, '5', true, Promise.resolve(5)])(
+    'a function that gives %s ends the client, instead of a loop without a pause',
+    async (delay) => {
+      const { client, server, clock } = setup({ reconnect: () => delay as never })
+      const errors: unknown[] = []
+      client.on('error', (error) => errors.push(error))
+      await client.connect()
+      server.refuse = new Error('down')
+      server.last.cut()
+      await clock.pass(1_000)
+      expect(server.opened).toBe(1)
+      expect(errors).toMatchObject([{ code: 'ERR_MQTT_OPTIONS', path: 'reconnect' }])
+      expect(await client.closed).toMatchObject({ error: { code: 'ERR_MQTT_CONNECTION_LOST' } })
+    },
+  )
+
   test('reconnect: false ends the client; "manual" leaves it idle with what it holds', async () => {
     const never = setup({ reconnect: false })
     await never.client.connect()
@@ -307,6 +323,43 @@ describe('losing the connection', () => {
     expect(server.opened).toBe(1)
     expect(await client.closed).toMatchObject({ error: { reasonCode: 0x8e } })
   })
+
+  test('"manual": a listener of "disconnect" may ask for the next connection', async () => {
+    const { client, server, clock, states } = setup({ reconnect: 'manual' })
+    await client.connect()
+    let next: Promise<unknown> = Promise.reject(new Error('not asked'))
+    next.catch(() => {})
+    client.once('disconnect', () => {
+      next = client.connect()
+    })
+    server.last.cut()
+    await clock.settle()
+    await next
+    expect(states).toEqual(['connecting', 'connected', 'idle', 'connecting', 'connected'])
+    await client.close()
+  })
+
+  test.each([0x8e, 0x87, 0x8c])(
+    'a DISCONNECT for good (%i) that comes before the proof of CONNACK was looked at is one too',
+    async (reasonCode) => {
+      const authenticator = { method: 'X', start: () => undefined, continue: () => undefined }
+      const options: ClientOptions = { reconnect: { initial: true }, authenticator }
+      const { client, server, clock } = setup(options, (packet, connection) => {
+        if (packet.type !== 'connect') return
+        const properties = { authenticationMethod: 'X' }
+        connection.send(
+          { type: 'connack', sessionPresent: false, reasonCode: 0, properties },
+          { type: 'disconnect', reasonCode },
+        )
+      })
+      client.connect().catch(() => {})
+      await clock.pass(60_000)
+      expect(server.opened).toBe(1)
+      expect(client.state).toBe('closed')
+      const error = { code: 'ERR_MQTT_SERVER_DISCONNECT', reasonCode }
+      expect(await client.closed).toMatchObject({ error })
+    },
+  )
 
   test('the classes of reason codes can be replaced', async () => {
     const { client, server, clock } = setup({ reasonCodes: { disconnect: { 142: 'retry' } } })
@@ -453,6 +506,20 @@ describe('ending', () => {
       expect(reconnecting.client.state).toBe('closed')
       expect(reconnecting.clock.virtual.pending).toBe(0)
     }
+  })
+
+  test('"close" is the last event, also when a listener closes the client that has just connected', async () => {
+    const { client } = setup()
+    const events: string[] = []
+    for (const event of ['connect', 'disconnect', 'close'] as const)
+      client.on(event, () => events.push(event))
+    client.on('state', ({ state }) => {
+      if (state === 'connected') void client.close()
+    })
+    await expect(client.connect()).rejects.toBeInstanceOf(ClosedError)
+    await client.closed
+    expect(events.at(-1)).toBe('close')
+    expect(client.stats.connections).toBe(0)
   })
 
   test('connect() during disconnect() is refused', async () => {

@@ -9,7 +9,8 @@ import {
 } from 'mqtt-await'
 import { describe, expect, test } from 'vitest'
 import { backoffDelay } from '../../src/client/backoff.ts'
-import { constructorOptions, overrideOptions, resolveOptions } from '../../src/client/options.ts'
+import { overrideOptions } from '../../src/client/connect-options.ts'
+import { constructorOptions, resolveOptions } from '../../src/client/options.ts'
 
 function refusal(options: object): OptionsError {
   try {

@@ -7,6 +7,8 @@ import { VirtualClock } from '../support/virtual-clock.ts'
 // What the client loads when it is first needed: virtual time does not wait for a file.
 await Promise.all([
   import('../../src/client/authentication/exchange.ts'),
+  import('../../src/client/connect-options.ts'),
+  import('../../src/transport/adopt.ts'),
   import('../../src/client/on-demand.ts'),
   import('../../src/client/stored-session.ts'),
 ])

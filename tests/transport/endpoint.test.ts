@@ -57,9 +57,9 @@ test.each([
   ['mqtt://h:0', 'port 0'],
   ['mqtt://user:s3cret@', 'no valid URL|no host'],
   ['mqtt://user:s3cret%@h', 'percent-encoded'],
-  ['mqtt://user:s3c/s3cret@h', 'password percent-encoded'],
-  ['mqtt://user:12/s3cret@h', 'password percent-encoded'],
-  ['mqtts://user:p@w/s3cret@h:1', 'password percent-encoded'],
+  ['mqtt://user:s3c/s3cret@h', 'password is written %2F'],
+  ['mqtt://user:12/s3cret@h', 'password is written %2F'],
+  ['mqtts://user:p@w/s3cret@h:1', 'password is written %2F'],
   ['http://user:s3cret@h?x=s3cret', 'unknown scheme'],
   ['unix://run/x.sock', 'unix:///path'],
   ['unix:', 'no path'],
@@ -96,8 +96,10 @@ test('a server reference keeps what it does not name', () => {
   expect(parseServerReference('2001:db8::1', from)).toMatchObject({ host: '2001:db8::1', port: 8883 })
   expect(parseServerReference('[2001:db8::1]:7', from)).toMatchObject({ host: '2001:db8::1', port: 7 })
   expect(parseServerReference('mqtts://x:y@second', from)).toMatchObject({ username: 'x', password: 'y' })
-  // Credentials that were protected do not follow to where they would not be.
-  expect(parseServerReference('mqtt://second', from)).toMatchObject({ kind: 'tcp', username: undefined })
+  // What was encrypted stays so.
+  expect(() => parseServerReference('mqtt://second', from)).toThrow(OptionsError)
+  expect(() => parseServerReference('ws://second', from)).toThrow(OptionsError)
+  expect(parseServerReference('wss://second', from)).toMatchObject({ kind: 'wss', path: '/', username: 'u' })
   expect(parseServerReference('other', parseEndpoint('ws://h/mqtt'))).toMatchObject({
     kind: 'ws',
     path: '/mqtt',

@@ -1,13 +1,12 @@
 import { createSocket } from 'node:dgram'
 import { getServers, setServers } from 'node:dns'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Client, ConnectError } from 'mqtt-await'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ConnectError } from '../../src/errors.ts'
 import { parseEndpoint } from '../../src/transport/endpoint.ts'
-import { openTransport } from '../../src/transport/open.ts'
+import { resolveService } from '../../src/transport/open.ts'
 import { orderRecords } from '../../src/transport/srv.ts'
-import { RecordingHandler } from '../support/recording-handler.ts'
 
 interface Record {
   readonly name: string
@@ -70,49 +69,84 @@ afterAll(() => {
   nameServer.close()
 })
 
-const open = (url: string, handler = new RecordingHandler(), signal = new AbortController().signal) =>
-  openTransport(parseEndpoint(url))({ signal, handler })
+const resolve = (url: string, signal = new AbortController().signal) =>
+  resolveService(parseEndpoint(url), signal)
 
-test('asks DNS and tries the servers in their order until one answers', async () => {
-  const server = createServer((socket) => socket.end('hello'))
+/** Takes every client, with success, unless it is told not to answer. */
+async function listenMqtt(answers = true): Promise<{ readonly server: Server; readonly port: number }> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      // CONNECT, else DISCONNECT.
+      if (chunk[0] !== 0x10) socket.end()
+      else if (answers) socket.write(Buffer.from([0x20, 3, 0, 0, 0]))
+    })
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const closed = createServer().listen(0, '127.0.0.1')
-  await once(closed, 'listening')
-  const { port: deadPort } = closed.address() as AddressInfo
-  await new Promise((resolve) => closed.close(resolve))
-  zone.set('_mqtt._tcp.example.test', [
-    { name: 'localhost', port, priority: 20, weight: 0 },
-    { name: 'localhost', port: deadPort, priority: 10, weight: 0 },
-  ])
-  const handler = new RecordingHandler()
-  const transport = await open('mqtt+srv://example.test', handler)
-  expect(transport.description).toBe(`mqtt://localhost:${port}`)
-  await handler.closed
-  expect(handler.text).toBe('hello')
-  expect(questions).toContain('_mqtt._tcp.example.test')
+  return { server, port: (server.address() as AddressInfo).port }
+}
 
-  zone.set('_mqtt._tcp.dead.test', [
-    { name: 'localhost', port: deadPort, priority: 1, weight: 1 },
-    { name: 'localhost', port: deadPort, priority: 1, weight: 1 },
+test('asks DNS and tries the servers in their order until one answers, whatever the ones before it do instead', async () => {
+  const silent = await listenMqtt(false)
+  const good = await listenMqtt()
+  const record = (port: number, priority: number): Record => ({
+    name: 'localhost',
+    port,
+    priority,
+    weight: 0,
+  })
+  zone.set('_mqtt._tcp.example.test', [record(good.port, 30), record(1, 10), record(silent.port, 20)])
+  const client = new Client('mqtt+srv://example.test', {
+    connectTimeoutMs: 200,
+    reconnect: { minDelayMs: 1 },
+  })
+  const failures: string[] = []
+  client.on('reconnecting', ({ delayMs, cause }) => failures.push(`${delayMs} ${cause.message}`))
+  const { server } = await client.connect()
+  expect(server).toBe(`mqtt://localhost:${good.port}`)
+  expect(questions.filter((name) => name === '_mqtt._tcp.example.test')).toHaveLength(1)
+  expect(failures).toEqual([
+    expect.stringMatching(/^0 .*mqtt:\/\/localhost:1: .*ECONNREFUSED/),
+    `0 Could not connect to mqtt://localhost:${silent.port} within 200 ms: the server gave no answer`,
   ])
-  await expect(open('mqtt+srv://dead.test')).rejects.toThrow(ConnectError)
-  await expect(open('mqtt+srv://dead.test')).rejects.toThrow(
-    /^No server of mqtt\+srv:\/\/dead\.test.*ECONNREFUSED/,
-  )
-  server.close()
+  await client.disconnect()
+  silent.server.close()
+  good.server.close()
+})
+
+test('asks DNS anew for each connection: what it says then counts', async () => {
+  const [first, second] = [await listenMqtt(), await listenMqtt()]
+  zone.set('_mqtt._tcp.moving.test', [{ name: 'localhost', port: first.port, priority: 0, weight: 0 }])
+  const client = new Client('mqtt+srv://moving.test', { reconnect: { minDelayMs: 1 } })
+  const accepted = once(first.server, 'connection')
+  await client.connect()
+  zone.set('_mqtt._tcp.moving.test', [{ name: 'localhost', port: second.port, priority: 0, weight: 0 }])
+  const back = new Promise((resolve) => client.once('connect', resolve))
+  const [socket] = await accepted
+  ;(socket as Socket).destroy()
+  await back
+  expect(client.connection?.server).toBe(`mqtt://localhost:${second.port}`)
+  await client.disconnect()
+  first.server.close()
+  second.server.close()
 })
 
 test('mqtts+srv asks for the secure service; a domain without records is one clear error', async () => {
-  await expect(open('mqtts+srv://none.test')).rejects.toThrow(/mqtts\+srv:\/\/none\.test/)
+  await expect(resolve('mqtts+srv://none.test')).rejects.toThrow(ConnectError)
+  await expect(resolve('mqtts+srv://none.test')).rejects.toThrow(/mqtts\+srv:\/\/none\.test/)
   expect(questions).toContain('_secure-mqtt._tcp.none.test')
+})
+
+test('the target "." is no host: the service is not there (RFC 2782)', async () => {
+  zone.set('_mqtt._tcp.nothing.test', [{ name: '.', port: 1883, priority: 0, weight: 0 }])
+  await expect(resolve('mqtt+srv://nothing.test')).rejects.toThrow(/nothing\.test says in DNS/)
 })
 
 test('aborting while DNS is silent rejects with the reason', async () => {
   const controller = new AbortController()
   const reason = new Error('enough')
-  const attempt = open('mqtt+srv://silent.test', undefined, controller.signal)
+  const attempt = resolve('mqtt+srv://silent.test', controller.signal)
   const asked = setInterval(() => {
     if (questions.includes('_mqtt._tcp.silent.test')) controller.abort(reason)
   }, 5)
@@ -132,14 +166,4 @@ test('priorities come first, weights decide by chance within them (RFC 2782)', (
   expect(orderRecords(records, () => 0.5).map(({ name }) => name)).toEqual(['b', 'a', 'c'])
   expect(orderRecords([], Math.random)).toEqual([])
   expect(orderRecords([record('x', 1, 0), record('y', 1, 0)], () => 0.99)).toHaveLength(2)
-})
-
-test('the target "." is no host: the service is not there (RFC 2782)', async () => {
-  const here = createServer((socket) => socket.end('hello'))
-  here.listen(0)
-  await once(here, 'listening')
-  const { port } = here.address() as AddressInfo
-  zone.set('_mqtt._tcp.nothing.test', [{ name: '.', port, priority: 0, weight: 0 }])
-  await expect(open('mqtt+srv://nothing.test')).rejects.toThrow(/nothing\.test says in DNS/)
-  here.close()
 })

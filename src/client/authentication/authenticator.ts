@@ -9,7 +9,8 @@ export type AuthenticationData = Uint8Array | undefined
 
 /**
  * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of one client: `start` begins anew
- * each time. An error that it throws or rejects with ends the client: the next attempt would fail the same way.
+ * each time. When that fails, the attempt has failed, as if there were no network. An error of `continue` or `finish` ends the
+ * client: the server is not the one it should be, or the next attempt would fail the same way.
  */
 export interface Authenticator {
   /** Authentication Method, as the server knows it: `SCRAM-SHA-256`. */
@@ -26,6 +27,9 @@ export interface Authenticator {
    * Without this method, data that came goes to `continue`, whose answer is not sent then.
    */
   finish?(data: AuthenticationData, context: AuthenticationContext): void | Promise<void>
-  /** When to re-authenticate on the living connection (milliseconds since the epoch); undefined = not by itself. */
+  /**
+   * When to re-authenticate on the living connection (milliseconds since the epoch); undefined = not by itself. An authenticator with
+   * this method has something new to show each time: a refusal (0x86, 0x87) is followed by another attempt, three in a row at most.
+   */
   renewAt?(): number | undefined
 }

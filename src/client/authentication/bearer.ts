@@ -8,14 +8,17 @@ export interface BearerToken {
 }
 
 export interface BearerOptions {
-  /** Gives a fresh token; called at each connection and before the last one expires. */
+  /** Gives a fresh token; called at each connection and before the last one expires. When it fails it is asked again, later. */
   readonly token: (context: AuthenticationContext) => string | BearerToken | Promise<string | BearerToken>
   /**
    * Authentication Method. `OAUTHBEARER` sends the token in the form of RFC 7628; under any other name it is
    * sent as it is. @default 'OAUTHBEARER'
    */
   readonly method?: string | undefined
-  /** How long before it expires the token is replaced, without interrupting the connection. @default 60_000 */
+  /**
+   * How long before it expires the token is replaced, without interrupting the connection; half its life, if that is less.
+   * @default 60_000
+   */
   readonly renewBeforeMs?: number | undefined
 }
 
@@ -26,21 +29,25 @@ const ABORT = Uint8Array.of(1)
 /** Authenticates with a token, and re-authenticates with a new one before it expires. */
 export function bearerAuthenticator(options: BearerOptions): Authenticator {
   const { method = 'OAUTHBEARER', renewBeforeMs = 60_000 } = options
-  let expiresAt: number | undefined
+  let renewAt: number | undefined
   return {
     method,
     async start(context): Promise<AuthenticationData> {
       const given = await options.token(context)
-      const token = typeof given === 'string' ? given : given.token
+      const token = typeof given === 'string' ? given : given?.token
       if (typeof token !== 'string' || token === '' || /[^\x20-\x7e]/.test(token)) {
         throw new MqttError('The function `token` gave no usable token', { code: 'ERR_MQTT_AUTHENTICATION' })
       }
-      expiresAt = (typeof given === 'string' ? undefined : given.expiresAt) ?? expiryOf(token)
+      const expiresAt = (typeof given === 'string' ? undefined : given.expiresAt) ?? expiryOf(token)
+      // One that lives shorter than that is replaced in the middle of its life.
+      const lifeMs = (expiresAt ?? 0) - Date.now()
+      const leadMs = lifeMs > 0 ? Math.min(renewBeforeMs, lifeMs / 2) : renewBeforeMs
+      renewAt = expiresAt === undefined ? undefined : expiresAt - leadMs
       return encoder.encode(method === 'OAUTHBEARER' ? `n,,\x01auth=Bearer ${token}\x01\x01` : token)
     },
     continue: () => ABORT,
     finish: () => {},
-    renewAt: () => (expiresAt === undefined ? undefined : expiresAt - renewBeforeMs),
+    renewAt: () => renewAt,
   }
 }
 
