@@ -258,7 +258,8 @@ export class FilterEntry {
   readonly filters: readonly string[]
   readonly alone: readonly FilterEntry[] = [this]
   readonly identifier: number
-  readonly consumers: Consumer[] = []
+  /** Replaced when somebody comes or goes: most filters have one for ever, and what grows has room for seventeen. */
+  consumers: readonly Consumer[] = []
   /** The claim of `subscribe()`: its messages go to the `message` event. */
   plain: Claim | undefined
   /** What the server was asked for last. */
@@ -293,7 +294,7 @@ export class FilterEntry {
 
   join(claim: Claim, consumer: Consumer | undefined): void {
     if (consumer === undefined) this.plain = claim
-    else this.consumers.push(consumer)
+    else this.consumers = [...this.consumers, consumer]
   }
 
   /** False when it was not there. */
@@ -302,10 +303,9 @@ export class FilterEntry {
       this.plain = undefined
       return true
     }
-    const index = (this.consumers as readonly Claim[]).indexOf(claim)
-    if (index === -1) return false
-    this.consumers.splice(index, 1)
-    return true
+    const before = this.consumers.length
+    this.consumers = this.consumers.filter((consumer) => consumer !== claim)
+    return this.consumers.length < before
   }
 
   /** Does a newcomer need a SUBSCRIBE of its own? */

@@ -1,7 +1,7 @@
 import { LARGEST_PACKET } from '../codec/byte-writer.ts'
 import type { Allocate } from '../codec/bytes.ts'
 import { PacketDecoder } from '../codec/decoder.ts'
-import type { ConnackPacket, ConnectPacket } from '../codec/packet.ts'
+import type { ConnackPacket, ConnectPacket, ConnectProperties, ProtocolVersion } from '../codec/packet.ts'
 import type { PublishClass } from '../codec/publish.ts'
 import type { Millis } from './command.ts'
 import type { InboundMessage } from './inbound-message.ts'
@@ -15,7 +15,12 @@ import { InboundAliases, OutboundAliases } from './topic-aliases.ts'
  * to be reset, and nothing of the old connection can leak into the new.
  */
 export class Connection {
-  readonly connect: ConnectPacket
+  readonly protocolVersion: ProtocolVersion
+  readonly cleanStart: boolean
+  /** Those of CONNECT. */
+  readonly properties: ConnectProperties | undefined
+  /** Until it is answered: it may hold a password and a will. */
+  #connect: ConnectPacket | undefined
   /** What errors call it. */
   readonly server: string
   readonly decoder: PacketDecoder<InboundMessage>
@@ -41,7 +46,10 @@ export class Connection {
   ) {
     this.#madeAt = now
     this.server = server
-    this.connect = connect
+    this.protocolVersion = connect.protocolVersion
+    this.cleanStart = connect.cleanStart
+    this.properties = connect.properties
+    this.#connect = connect
     this.decoder = new PacketDecoder({
       protocolVersion: connect.protocolVersion,
       from: 'server',
@@ -53,22 +61,22 @@ export class Connection {
 
   /** How many QoS 1 and 2 messages the server may leave unacknowledged: a server of MQTT 3 is told of no limit, and has none. */
   get receiveMaximum(): number {
-    const { protocolVersion, properties } = this.connect
-    return protocolVersion === 5 ? (properties?.receiveMaximum ?? 65_535) : 65_535
+    return this.protocolVersion === 5 ? (this.properties?.receiveMaximum ?? 65_535) : 65_535
   }
 
   /** Aliases that the server gives. */
   get inboundAliases(): InboundAliases {
-    this.#inboundAliases ??= new InboundAliases(this.connect.properties?.topicAliasMaximum ?? 0)
+    this.#inboundAliases ??= new InboundAliases(this.properties?.topicAliasMaximum ?? 0)
     return this.#inboundAliases
   }
 
   get authenticationMethod(): string | undefined {
-    return this.connect.properties?.authenticationMethod
+    return this.properties?.authenticationMethod
   }
 
   accept(connack: ConnackPacket, maxInflight: number, now: Millis): Limits {
-    const limits = negotiateLimits(this.connect, connack, maxInflight)
+    const limits = negotiateLimits(this.#connect as ConnectPacket, connack, maxInflight)
+    this.#connect = undefined
     this.phase = 'online'
     this.limits = limits
     if (limits.topicAliasMaximum > 0) this.outboundAliases = new OutboundAliases(limits.topicAliasMaximum)

@@ -7,14 +7,14 @@ import { violation } from './violation.ts'
  * What a successful CONNACK may say to this CONNECT.
  * @param established - this session has had a CONNACK before, in this process or the one it was restored from
  */
-export function checkConnack({ connect }: Connection, packet: ConnackPacket, established: boolean): void {
+export function checkConnack(connection: Connection, packet: ConnackPacket, established: boolean): void {
   if (packet.sessionPresent) {
-    if (connect.cleanStart) {
+    if (connection.cleanStart) {
       throw violation('CONNACK', 'CONNACK Session Present although Clean Start was set', 'MQTT-3.2.2-2')
     }
     // A client that asks for a session which outlives the connection holds one, be it with nothing in flight.
     const holdsSession =
-      established || connect.protocolVersion < 5 || (connect.properties?.sessionExpiryInterval ?? 0) > 0
+      established || connection.protocolVersion < 5 || (connection.properties?.sessionExpiryInterval ?? 0) > 0
     if (!holdsSession) {
       throw violation(
         'CONNACK',
@@ -24,7 +24,7 @@ export function checkConnack({ connect }: Connection, packet: ConnackPacket, est
     }
   }
   const method = packet.properties?.authenticationMethod
-  if (method !== connect.properties?.authenticationMethod) {
+  if (method !== connection.properties?.authenticationMethod) {
     throw violation('CONNACK', 'CONNACK Authentication Method is not the one of CONNECT', 'MQTT-4.12.0-5')
   }
   if (method === undefined && packet.properties?.authenticationData !== undefined) {
@@ -62,14 +62,14 @@ export function checkAuth(connection: Connection, packet: AuthPacket): void {
 
 /** With Request Problem Information 0 only CONNACK, PUBLISH and DISCONNECT carry such. [MQTT 5.0 §3.1.2.11.7] */
 export function checkProblemInformation(
-  connect: ConnectPacket,
+  connection: Connection,
   packet: {
     readonly type: string
     readonly properties?: { reasonString?: string; userProperties?: unknown }
   },
 ): void {
   const { properties } = packet
-  if (properties === undefined || connect.properties?.requestProblemInformation !== false) return
+  if (properties === undefined || connection.properties?.requestProblemInformation !== false) return
   if (properties.reasonString === undefined && properties.userProperties === undefined) return
   const what = `${packet.type.toUpperCase()} with problem information although CONNECT declined it`
   throw violation(packet.type, what, 'MQTT-3.1.2-29')

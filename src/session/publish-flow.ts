@@ -216,7 +216,7 @@ export class PublishFlow {
     this.#connection = connection
     this.#congested = false
     this.#outbox.rewind()
-    const version = connection.connect.protocolVersion
+    const version = connection.protocolVersion
     for (let message = this.#outbox.released.head; message !== undefined; message = message.next) {
       this.#wire.ack(version, 'pubrel', message.packetId, 0)
     }
@@ -248,7 +248,7 @@ export class PublishFlow {
   ): boolean {
     const message = holder === undefined || 'kind' in holder ? undefined : holder
     const { type, packetId, reasonCode } = packet
-    const version = connection.connect.protocolVersion
+    const version = connection.protocolVersion
     if (message === undefined) {
       // Nothing is known of it: an answer that came late, or twice. PUBREC alone asks for one back.
       if (type === 'pubrec' && reasonCode < 0x80) this.#wire.ack(version, 'pubrel', packetId, 0x92)
@@ -421,7 +421,7 @@ export class PublishFlow {
   #write(message: OutboundMessage, isFirst: boolean): number {
     const connection = this.#connection as Connection
     const { output, trace } = this.#wire
-    const version = connection.connect.protocolVersion
+    const version = connection.protocolVersion
     let alias = 0
     let omitTopic = false
     const aliases = connection.outboundAliases

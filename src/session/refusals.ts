@@ -24,14 +24,13 @@ export function disconnectedByServer(server: string, packet: DisconnectPacket): 
 
 /** The transport closed. */
 export function transportLost(
-  { server, phase, connect }: Connection,
+  { server, phase, protocolVersion }: Connection,
   cause: Error | undefined,
 ): ConnectError | ConnectionLostError {
   if (phase === 'online') {
     return new ConnectionLostError(`Connection to ${server} lost: ${cause?.message ?? 'closed'}`, { cause })
   }
-  const why =
-    cause?.message ?? `closed; is it a broker that speaks protocolVersion ${connect.protocolVersion}?`
+  const why = cause?.message ?? `closed; is it a broker that speaks protocolVersion ${protocolVersion}?`
   return new ConnectError(`Connection to ${server} failed before CONNACK: ${why}`, {
     code: 'ERR_MQTT_CONNECTION_CLOSED',
     cause,

@@ -73,14 +73,14 @@ export class RequestPart {
 export class Requests {
   #waiting: Fifo<RequestPart> = new Fifo()
   /** With their packet ids. */
-  readonly #unanswered: Map<RequestPart, number> = new Map()
+  #unanswered: Map<RequestPart, number> | undefined = undefined
 
   get waiting(): number {
     return this.#waiting.size
   }
 
   get isEmpty(): boolean {
-    return this.#waiting.size === 0 && this.#unanswered.size === 0
+    return this.#waiting.size === 0 && this.#unanswered === undefined
   }
 
   add(part: RequestPart): void {
@@ -104,11 +104,13 @@ export class Requests {
   }
 
   sent(part: RequestPart, packetId: number): void {
+    this.#unanswered ??= new Map()
     this.#unanswered.set(part, packetId)
   }
 
   answered(part: RequestPart): void {
-    this.#unanswered.delete(part)
+    this.#unanswered?.delete(part)
+    if (this.#unanswered?.size === 0) this.#unanswered = undefined
   }
 
   /**
@@ -116,11 +118,11 @@ export class Requests {
    * Gives the packet ids that are free now.
    */
   connectionLost(): readonly number[] {
-    if (this.#unanswered.size === 0) return []
-    const ids = [...this.#unanswered.values()]
-    this.addFirst(...this.#unanswered.keys())
-    this.#unanswered.clear()
-    return ids
+    const unanswered = this.#unanswered
+    if (unanswered === undefined) return []
+    this.#unanswered = undefined
+    this.addFirst(...unanswered.keys())
+    return [...unanswered.values()]
   }
 
   /**

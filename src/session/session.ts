@@ -245,9 +245,9 @@ export class Session {
   disconnect(request: DisconnectRequest): void {
     const connection = this.#connection
     if (connection === undefined) return
-    const five = connection.connect.protocolVersion === 5
+    const five = connection.protocolVersion === 5
     const expiry = five ? request.properties?.sessionExpiryInterval : undefined
-    checkSessionExpiry(expiry, connection.connect.properties)
+    checkSessionExpiry(expiry, connection.properties)
     this.#writeDisconnect(connection, { type: 'disconnect', ...request })
     if (expiry !== undefined) this.#mayResume = expiry > 0
     this.#goOffline(expiry)
@@ -468,17 +468,17 @@ export class Session {
       case 'puback':
       case 'pubrec':
       case 'pubcomp':
-        checkProblemInformation(connection.connect, packet)
+        checkProblemInformation(connection, packet)
         if (this.#publications.onAck(connection, packet, this.#ids.holder(packet.packetId)))
           this.#pumpRequests()
         return
       case 'pubrel':
-        checkProblemInformation(connection.connect, packet)
+        checkProblemInformation(connection, packet)
         this.#onPubrel(packet)
         return
       case 'suback':
       case 'unsuback':
-        checkProblemInformation(connection.connect, packet)
+        checkProblemInformation(connection, packet)
         this.#requests?.answered(connection, packet, this.#ids.holder(packet.packetId))
         this.#publications.pump(this.#now)
         return
@@ -515,7 +515,7 @@ export class Session {
     }
     if (packet.type === 'disconnect') {
       // Seen from servers that are shutting down; MQTT 5 expects CONNACK with the code instead.
-      if (connection.connect.protocolVersion === 5 && packet.reasonCode >= 0x80) {
+      if (connection.protocolVersion === 5 && packet.reasonCode >= 0x80) {
         this.#goOffline(undefined)
         this.#sink.onDisconnected(connectionRefused(connection.server, packet), packet)
         return
@@ -532,14 +532,13 @@ export class Session {
     }
     checkConnack(connection, packet, this.#established)
     const maxInflight =
-      this.#config.maxInflight ?? (connection.connect.protocolVersion === 5 ? MAX_INFLIGHT_5 : MAX_INFLIGHT_3)
+      this.#config.maxInflight ?? (connection.protocolVersion === 5 ? MAX_INFLIGHT_5 : MAX_INFLIGHT_3)
     const limits = connection.accept(packet, maxInflight, this.#now)
     this.#wire.output.maximumPacketSize = limits.maximumPacketSize
     // CONNACK of MQTT 3.1 does not say whether there is a session. What a lost one would need does no harm to one
     // that is there, and the other way round it would: so it is taken as present, and subscribed to again. One that
     // ended with its connection is not there, though.
-    const mayBePresent =
-      connection.connect.protocolVersion === 3 && this.#mayResume && !connection.connect.cleanStart
+    const mayBePresent = connection.protocolVersion === 3 && this.#mayResume && !connection.cleanStart
     const sessionLost = this.#established && !limits.sessionPresent && !mayBePresent
     this.#established = true
     this.#mayResume = limits.sessionExpiryInterval > 0
@@ -583,7 +582,7 @@ export class Session {
   }
 
   #onDisconnect(connection: Connection, packet: DisconnectPacket): void {
-    if (connection.connect.protocolVersion < 5) {
+    if (connection.protocolVersion < 5) {
       throw violation(packet.type, 'in MQTT 3 a server must not send DISCONNECT', 'MQTT 3.1.1 §3.14')
     }
     this.#wire.discard()
@@ -601,7 +600,7 @@ export class Session {
     }
     if (message.qos > 0) {
       const inbound = this.#inbound
-      inbound.isPresenceUnknown = connection.connect.protocolVersion === 3
+      inbound.isPresenceUnknown = connection.protocolVersion === 3
       const arrival = inbound.onPublish(message)
       if (inbound.counted > connection.receiveMaximum + inbound.allowance) {
         const what = 'more unacknowledged messages than our Receive Maximum allows'
@@ -685,13 +684,7 @@ export class Session {
   }
 
   #writeAck(type: AckPacket['type'], packetId: number, reasonCode: number, properties?: AckProperties): void {
-    this.#wire.ack(
-      (this.#connection as Connection).connect.protocolVersion,
-      type,
-      packetId,
-      reasonCode,
-      properties,
-    )
+    this.#wire.ack((this.#connection as Connection).protocolVersion, type, packetId, reasonCode, properties)
   }
 
   #writePing(asked: boolean): void {
@@ -715,12 +708,12 @@ export class Session {
         ...(authenticationData === undefined ? {} : { authenticationData }),
       },
     }
-    encodeAuth(this.#wire.output, connection.connect.protocolVersion, packet)
+    encodeAuth(this.#wire.output, connection.protocolVersion, packet)
     this.#wire.sent({ ...packet, properties: { authenticationMethod } })
   }
 
   #writeDisconnect(connection: Connection, packet: DisconnectPacket): void {
-    const version = connection.connect.protocolVersion
+    const version = connection.protocolVersion
     if (encodeDisconnect(this.#wire.output, version, packet) > 0) {
       this.#wire.sent(packet)
       return
@@ -740,7 +733,7 @@ export class Session {
 
   /** MQTT 5.0 §4.13.1: DISCONNECT with the reason code, then close; 3.x just closes. */
   #violated(connection: Connection, error: ProtocolError): void {
-    if (connection.connect.protocolVersion === 5) {
+    if (connection.protocolVersion === 5) {
       this.#writeDisconnect(connection, { type: 'disconnect', reasonCode: error.reasonCode ?? 0x82 })
     } else {
       this.#wire.discard()

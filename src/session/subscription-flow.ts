@@ -81,7 +81,7 @@ export class SubscriptionFlow {
         field: 'Packet Identifier',
       })
     }
-    const hasCodes = packet.type === 'suback' || connection.connect.protocolVersion === 5
+    const hasCodes = packet.type === 'suback' || connection.protocolVersion === 5
     if (hasCodes && packet.reasonCodes.length !== part.places.length) {
       throw violation(
         name,
@@ -120,7 +120,7 @@ export class SubscriptionFlow {
   }
 
   #write(connection: Connection, { request: { command }, places }: RequestPart, packetId: number): number {
-    const { protocolVersion } = connection.connect
+    const { protocolVersion } = connection
     const { output } = this.#wire
     const { userProperties } = command
     const user = userProperties === undefined ? {} : { userProperties }
