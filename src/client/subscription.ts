@@ -2,6 +2,7 @@ import type { SubscriptionRequest } from '../codec/packet.ts'
 import { ClosedError, type MqttError, QueueFullError, wrongOption } from '../errors.ts'
 import { checkOption, positiveInteger } from '../option-rules.ts'
 import { AckState } from '../session/inbound-message.ts'
+import { onAbort } from '../transport/opening.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage, Message } from './message.ts'
@@ -9,6 +10,7 @@ import { MessageBatches } from './message-batches.ts'
 import { MessageIterator } from './message-iterator.ts'
 import { MessageQueue } from './message-queue.ts'
 import type { MessageSource } from './message-source.ts'
+import { PromiseParts } from './promise-parts.ts'
 import {
   type OnInvalid,
   type PayloadCheck,
@@ -94,6 +96,9 @@ export interface MessageSink {
   end(error: Error | undefined): void
 }
 
+/** The set of all subscriptions whose filters have been answered. */
+const NONE: Set<string> = new Set()
+
 /**
  * The messages of one or several filters, as an async iterable. It exists, with its queue, from the call on, and survives
  * reconnects. Leaving the loop (`break`, `return`, an exception), `close()`, `await using` and `signal` end it; when
@@ -124,12 +129,14 @@ export class Subscription<M extends AnyMessage = Message>
   readonly #queue = new MessageQueue()
   readonly #waiting: Waiting[] = []
   #sink: MessageSink | undefined = undefined
-  readonly #unsettled: Set<string>
+  /** Filters without an answer. */
+  #unsettled: Set<string>
   readonly #granted: FilterOutcome[] = []
   readonly #signal: AbortSignal | undefined
   #ready: Promise<readonly FilterOutcome[]> | undefined
-  #resolveReady: ((outcomes: readonly FilterOutcome[]) => void) | undefined
-  #rejectReady: ((error: unknown) => void) | undefined
+  /** While `#ready` is not settled. */
+  #awaited: PromiseParts<readonly FilterOutcome[]> | undefined
+  #stopListening: (() => void) | undefined
   #readyError: unknown
   #closed: Promise<void> | undefined
   /** Loops that have begun and have not been left. */
@@ -173,14 +180,11 @@ export class Subscription<M extends AnyMessage = Message>
    */
   get ready(): Promise<readonly FilterOutcome[]> {
     if (this.#ready === undefined) {
-      this.#ready = new Promise((resolve, reject) => {
-        if (this.#unsettled.size === 0) resolve(this.#granted)
-        else if (this.#ended) reject(this.#readyError)
-        else {
-          this.#resolveReady = resolve
-          this.#rejectReady = reject
-        }
-      })
+      const parts = new PromiseParts<readonly FilterOutcome[]>()
+      this.#ready = parts.promise
+      if (this.#unsettled.size === 0) parts.resolve(this.#granted)
+      else if (this.#ended) parts.reject(this.#readyError)
+      else this.#awaited = parts
       // The same failure ends the loop, so that nothing is lost when nobody awaits this one.
       this.#ready.catch(() => {})
     }
@@ -352,10 +356,8 @@ export class Subscription<M extends AnyMessage = Message>
   /** @internal Once, when the router has it. */
   joined(): void {
     this.#joined = this.#home.subscribes
-    const signal = this.#signal
-    if (signal === undefined) return
-    if (signal.aborted) this.#onAbort()
-    else signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#signal === undefined) return
+    this.#stopListening = onAbort(this.#signal, (reason) => this.stop(reason))
   }
 
   /** @internal */
@@ -447,7 +449,10 @@ export class Subscription<M extends AnyMessage = Message>
   granted(filter: string, reasonCode: number): void {
     if (!this.#unsettled.delete(filter)) return
     this.#granted.push({ filter, reasonCode, grantedQos: reasonCode as 0 | 1 | 2 })
-    if (this.#unsettled.size === 0) this.#resolveReady?.(this.#granted)
+    if (this.#unsettled.size > 0) return
+    this.#unsettled = NONE
+    this.#awaited?.resolve(this.#granted)
+    this.#awaited = undefined
   }
 
   /** @internal */
@@ -508,14 +513,11 @@ export class Subscription<M extends AnyMessage = Message>
     this.#ended = true
     this.#error = error
     this.#readyError ??= readyError
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-    if (this.#unsettled.size > 0) this.#rejectReady?.(this.#readyError)
+    this.#stopListening?.()
+    this.#awaited?.reject(this.#readyError)
+    this.#awaited = undefined
     for (const waiting of this.#waiting.splice(0)) waiting.end(error)
     this.#sink?.end(error)
-  }
-
-  readonly #onAbort = (): void => {
-    this.stop(this.#signal?.reason)
   }
 
   #spill(newest: AnyMessage): void {
