@@ -99,6 +99,6 @@ function describe(value: unknown, path: string): string {
   if (SECRET.test(path)) return `${kind} (redacted)`
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (!isText(value)) return kind
-  const short = value.length > 60 ? `${value.slice(0, 57)}...` : value
-  return JSON.stringify(short.replace(/\/\/[^/@]*@/, '//***@'))
+  const safe = value.replace(/\/\/.*@/s, '//***@')
+  return JSON.stringify(safe.length > 60 ? `${safe.slice(0, 57)}...` : safe)
 }

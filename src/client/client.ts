@@ -15,6 +15,7 @@ import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../sess
 import { checkSessionExpiry } from '../session/handshake.ts'
 import type { Limits } from '../session/limits.ts'
 import { MessageExpiry } from '../session/outbound-message.ts'
+import { untilAborted } from '../transport/opening.ts'
 import { allocate } from './allocate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
@@ -229,10 +230,13 @@ export class Client implements AsyncDisposable {
     )
   }
 
-  /** Round trip of a PINGREQ in milliseconds. Rejects when there is no connection, or it ends first. */
-  ping(): Promise<number> {
+  /**
+   * Round trip of a PINGREQ in milliseconds. Rejects when there is no connection, or it ends first; with `keepAlive: 0` nothing but
+   * your signal ends the waiting on a link that is dead.
+   */
+  ping(options: WaitOptions = {}): Promise<number> {
     if (!this.connected) return Promise.reject(this.#notConnected('ping'))
-    return this.#driver.ping()
+    return untilAborted(this.#driver.ping(), options.signal)
   }
 
   /**

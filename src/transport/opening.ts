@@ -26,7 +26,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: (reason: unkn
 }
 
 /** Settles as `promise` does, unless `signal` aborts first: then it rejects with the reason. */
-export function untilAborted<T>(promise: Promise<T> | T, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(promise: Promise<T> | T, signal: AbortSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     // Whatever becomes of the promise then, nobody waits for it any more.
     const stop = onAbort(signal, reject)

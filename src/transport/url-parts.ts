@@ -6,7 +6,7 @@ const KNOWN = 'mqtt:, tcp:, mqtts:, ssl:, tls:, ws:, wss:, unix:, mqtt+unix:, mq
 /** A URL for messages: no user, no password, no query. A password may have been left unescaped, with slashes in it. */
 export function redactUrl(text: string): string {
   return text
-    .replace(/^([a-z][a-z0-9+.-]*:\/*)(?:.*\/.*@.*$|[^/]*@)/is, '$1***@')
+    .replace(/^([a-z][a-z0-9+.-]*:\/*|.*?\/\/|)(?:.*\/.*@.*$|[^/]*@)/is, '$1***@')
     .replace(/[?#].*$/s, '')
     .slice(0, 200)
 }

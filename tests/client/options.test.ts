@@ -62,6 +62,8 @@ describe('options', () => {
   test('no secret is repeated', () => {
     expect(inspect(refusal({ password: 12345 }))).not.toContain('12345')
     expect(inspect(refusal({ websocket: { headers: { authorization: 98765 } } }))).not.toContain('98765')
+    for (const url of ['mqtt://user:gehe/im@host', `mqtt://user:${'geheim'.repeat(20)}@host`])
+      expect(inspect(refusal({ servers: url }))).not.toContain('gehe')
     let error: unknown
     try {
       new Client('nonsense://user:geheim@host')
