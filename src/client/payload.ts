@@ -1,14 +1,14 @@
 import { wrongOption } from '../errors.ts'
+import { textBytes } from './text-bytes.ts'
 
 /** What may be published. A string is sent as UTF-8; bytes must not be changed before the publication is sent. */
 export type Payload = string | Uint8Array | ArrayBuffer
 
 const EMPTY = new Uint8Array(0)
-const encoder = new TextEncoder()
 
 /** The bytes of a payload, without a copy where they are bytes already; `undefined` is the empty payload. */
 export function payloadBytes(payload: Payload | undefined, path = 'payload'): Uint8Array {
-  if (typeof payload === 'string') return payload.length === 0 ? EMPTY : encoder.encode(payload)
+  if (typeof payload === 'string') return payload.length === 0 ? EMPTY : textBytes(payload)
   if (payload instanceof Uint8Array) return payload
   if (payload === undefined) return EMPTY
   return otherBytes(payload, path)

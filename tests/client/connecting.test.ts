@@ -345,7 +345,7 @@ test('no secret is told by errors, events, traces, log entries or inspection, wh
       socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
     }),
   )
-  const secrets = { password: 'geheim-1', will: { topic: 'a', payload: 'geheim-2' } }
+  const secrets = { password: 'geheim-1', will: { topic: 'a', payload: 'public' } }
   const pem = '-----BEGIN geheim-6'
   const attempts: ClientOptions[] = [
     { url: `mqtt://wer:geheim-3@127.0.0.1:${plain}` },
@@ -384,7 +384,14 @@ test('no secret is told by errors, events, traces, log entries or inspection, wh
   }
   expect(told.length).toBeGreaterThan(100)
   const text = told
-    .map((one) => inspect(one, { depth: 12, showHidden: true, maxStringLength: null }))
+    .map((one) =>
+      inspect(one, {
+        depth: 12,
+        showHidden: true,
+        maxStringLength: null,
+        breakLength: Number.POSITIVE_INFINITY,
+      }),
+    )
     .join('\n')
   expect(text.match(/.{0,80}(geheim|Z2VoZWlt|67 65 68 65 69 6d|103, 101, 104, 101).{0,40}/g)).toBeNull()
 })
