@@ -672,10 +672,11 @@ export class Client implements AsyncDisposable {
 
   #deliver(messages: AnyMessage[]): void {
     this.#counters.messagesReceived += messages.length
+    const router = this.#router
     for (let index = 0; index < messages.length; ) {
       // Each may change who listens.
-      if (!this.#isHeard('message')) index = this.#router.deliverRun(messages, index)
-      else this.#router.deliver(messages[index++] as AnyMessage, this.#listen)
+      if (this.#emitter.listenerCount('message') === 0) index = router.deliverRun(messages, index)
+      else router.deliver(messages[index++] as AnyMessage, this.#listen)
     }
   }
 
