@@ -58,7 +58,8 @@ export function objectOf(inside: Rule | Rules, expected = 'an object'): Rule {
 export function checkOption([expected, fits, inside]: Rule, value: unknown, path: string): void {
   if (!fits(value)) throw wrongOption(path, expected, describe(value, path))
   if (inside === undefined || !isObject(value)) return
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key]
     const at = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`
     const rule = isRule(inside) ? inside : Object.hasOwn(inside, key) ? inside[key] : undefined
     if (rule === undefined)

@@ -131,7 +131,7 @@ export class Subscription<M extends AnyMessage = Message>
   #sink: MessageSink | undefined = undefined
   /** Filters without an answer. */
   #unsettled: Set<string>
-  readonly #granted: FilterOutcome[] = []
+  #granted: FilterOutcome[] | undefined
   readonly #signal: AbortSignal | undefined
   #ready: Promise<readonly FilterOutcome[]> | undefined
   /** While `#ready` is not settled. */
@@ -182,7 +182,7 @@ export class Subscription<M extends AnyMessage = Message>
     if (this.#ready === undefined) {
       const parts = new PromiseParts<readonly FilterOutcome[]>()
       this.#ready = parts.promise
-      if (this.#unsettled.size === 0) parts.resolve(this.#granted)
+      if (this.#unsettled.size === 0) parts.resolve(this.#granted ?? [])
       else if (this.#ended) parts.reject(this.#readyError)
       else this.#awaited = parts
       // The same failure ends the loop, so that nothing is lost when nobody awaits this one.
@@ -448,7 +448,9 @@ export class Subscription<M extends AnyMessage = Message>
   /** @internal */
   granted(filter: string, reasonCode: number): void {
     if (!this.#unsettled.delete(filter)) return
-    this.#granted.push({ filter, reasonCode, grantedQos: reasonCode as 0 | 1 | 2 })
+    const outcome: FilterOutcome = { filter, reasonCode, grantedQos: reasonCode as 0 | 1 | 2 }
+    if (this.#granted === undefined) this.#granted = [outcome]
+    else this.#granted.push(outcome)
     if (this.#unsettled.size > 0) return
     this.#unsettled = NONE
     this.#awaited?.resolve(this.#granted)

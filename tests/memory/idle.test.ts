@@ -7,7 +7,7 @@ import { measured } from './measured.ts'
  */
 test.each([
   ['connected', 'is connected', 4_600],
-  ['subscribed', 'waits for messages', 8_800],
+  ['subscribed', 'waits for messages', 8_600],
 ])(
   '%s: a client that %s holds no more of the heap than it did',
   async (kind, _what, bytes) => {
