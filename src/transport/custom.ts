@@ -25,14 +25,22 @@ export function customTransport(open: CustomTransport, description = 'custom:'):
       // The user's code may not heed the signal: what it opens too late is closed.
       opening
         .then(async (late) => {
-          if (signal.aborted) (await import('./adopt.ts')).discard(late)
+          if (signal.aborted) (await adoption()).discard(late)
         })
         .catch(() => {})
       const opened = await untilAborted(opening, signal)
-      const { adopt } = await import('./adopt.ts')
+      const { adopt } = loaded ?? (await adoption())
       return adopt(opened, description, handler)
     } catch (error) {
       throw connectError(description, error, context.signal)
     }
   }
+}
+
+/** Kept: once it is there a reconnect waits for nothing. */
+let loaded: typeof import('./adopt.ts') | undefined
+
+async function adoption(): Promise<typeof import('./adopt.ts')> {
+  loaded ??= await import('./adopt.ts')
+  return loaded
 }
