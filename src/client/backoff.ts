@@ -2,7 +2,7 @@ import type { MqttError } from '../errors.ts'
 
 /** How to come back after a connection was lost. Durations in milliseconds. */
 export interface ReconnectOptions {
-  /** Upper end of the first delay; it doubles with each attempt that fails. @default 500 */
+  /** Upper end of the first delay; it doubles each time, when all servers have failed. @default 500 */
   readonly minDelayMs?: number | undefined
   /** Upper end of any delay. @default 30_000 */
   readonly maxDelayMs?: number | undefined
@@ -25,10 +25,9 @@ export type ReconnectDelay = (attempt: number, cause: MqttError) => number | fal
 /** `ReconnectOptions` with its defaults. */
 export type Backoff = { readonly [K in keyof ReconnectOptions]-?: NonNullable<ReconnectOptions[K]> }
 
-/** @param attempt - attempts since the last stable connection, the coming one included: 1, 2, ... */
-export function backoffDelay(options: Backoff, attempt: number, random: () => number): number | false {
-  if (attempt > options.maxAttempts) return false
+/** @param pause - pauses since the last stable connection, the coming one included: 1, 2, ... */
+export function backoffDelay(options: Backoff, pause: number, random: () => number): number {
   // 2^31 times the smallest delay exceeds every maximum; more would overflow to Infinity * 0.
-  const ceiling = Math.min(options.maxDelayMs, options.minDelayMs * 2 ** Math.min(attempt - 1, 31))
+  const ceiling = Math.min(options.maxDelayMs, options.minDelayMs * 2 ** Math.min(pause - 1, 31))
   return options.jitter === 'full' ? random() * ceiling : ceiling
 }

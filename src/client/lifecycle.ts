@@ -113,6 +113,8 @@ export class Lifecycle {
 
   /** Attempts since the last stable connection. */
   #attempts = 0
+  /** Pauses between them: several servers are tried without one. */
+  #pauses = 0
   #refreshes = 0
   #redirects = 0
   #connectedAt = 0
@@ -282,7 +284,7 @@ export class Lifecycle {
     this.#handshake = undefined
     this.#connectedAt = this.#owner.clock.now()
     // A connection counts as an attempt until it has proved stable; the first one is none of those.
-    if (this.#state === 'connecting') this.#attempts = 0
+    if (this.#state === 'connecting') this.#beginCount()
     this.#refreshes = 0
     this.#round = NO_SERVERS
     handshake.resolve()
@@ -343,7 +345,7 @@ export class Lifecycle {
     const { reconnect } = this.#options
     const stableAfterMs = typeof reconnect === 'object' ? reconnect.stableAfterMs : 0
     const lastedMs = this.#owner.clock.now() - this.#connectedAt
-    if (lastedMs >= stableAfterMs) this.#attempts = 0
+    if (lastedMs >= stableAfterMs) this.#beginCount()
     if (lastedMs >= (stableAfterMs || STABLE_AFTER_MS)) this.#redirects = 0
     const redirected = this.#followReference(cause)
     if (reconnect === 'manual') {
@@ -448,7 +450,13 @@ export class Lifecycle {
         return false
       }
     }
-    return backoffDelay(reconnect, this.#attempts + 1, () => this.#owner.clock.random())
+    if (this.#attempts >= reconnect.maxAttempts) return false
+    return backoffDelay(reconnect, ++this.#pauses, () => this.#owner.clock.random())
+  }
+
+  #beginCount(): void {
+    this.#attempts = 0
+    this.#pauses = 0
   }
 
   /** `protocolVersion: "auto"`: 3.1.1 for a server that refuses 5.0, be it without the CONNACK that says so. */
@@ -499,7 +507,7 @@ export class Lifecycle {
   #abandon(reason: unknown): void {
     this.#giveUp(reason)
     this.#driver.drop(asMqttError(reason, 'Could not connect'))
-    this.#attempts = 0
+    this.#beginCount()
     this.#redirects = 0
     this.#round = NO_SERVERS
     this.#next = undefined

@@ -15,7 +15,7 @@ export function adopt(opened: unknown, description: string, handler: TransportHa
   if (isStreams(opened)) return new StreamTransport(opened, description, handler)
   if (isTransport(opened)) return guarded(opened, description, handler)
   const expected =
-    'a function that gives a Transport, or { readable, writable } of WHATWG (from a socket of Node: Duplex.toWeb(socket))'
+    'a function that gives a Transport, or { readable, writable } (of a socket of Node: Duplex.toWeb(socket))'
   throw wrongOption('transport', expected)
 }
 

@@ -111,5 +111,5 @@ export class StreamTransport implements Transport {
 function bytesOf(value: unknown): Uint8Array {
   if (value instanceof ArrayBuffer) return new Uint8Array(value)
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-  throw new TypeError(`the readable stream gave a ${typeof value} where bytes (Uint8Array) were expected`)
+  throw new TypeError(`the stream gave a ${typeof value}, not a Uint8Array`)
 }

@@ -179,6 +179,14 @@ describe('the exchange of a client', () => {
     await client.disconnect()
   })
 
+  test('clients that share an authenticator do not disturb each other', async () => {
+    const authenticator = scramAuthenticator({ username: 'u', password: 'geheim' })
+    const clients = Array.from({ length: 5 }, () => setup(authenticator, scramBroker('SHA-256', 'geheim')))
+    await Promise.all(clients.map(({ client }) => client.connect()))
+    await Promise.all(clients.map(({ client }) => client.reauthenticate()))
+    await Promise.all(clients.map(({ client }) => client.disconnect()))
+  })
+
   test('a wrong password is refused by the server', async () => {
     const { client } = setup(
       scramAuthenticator({ username: 'u', password: 'falsch' }),
@@ -332,7 +340,7 @@ describe('the exchange of a client', () => {
     expect(asked.map((at) => at - began)).toEqual([0, 60_000, 61_000, 73_000])
     expect(errors).toEqual([
       'ERR_MQTT_CONNECT Could not re-authenticate: fetch failed',
-      'ERR_MQTT_TIMEOUT Not re-authenticated within 10000 ms',
+      'ERR_MQTT_TIMEOUT No re-authentication within 10000 ms',
     ])
     expect(server.opened).toBe(1)
     await client.disconnect()
@@ -353,7 +361,7 @@ describe('the exchange of a client', () => {
     expect(server.opened).toBe(1)
     await clock.pass(11_000)
     expect(server.opened).toBe(2)
-    expect(client.lastError?.message).toContain('Not re-authenticated within 10000 ms')
+    expect(client.lastError?.message).toContain('No re-authentication within 10000 ms')
     expect(client.connected).toBe(true)
     await client.close()
     expect(clock.virtual.pending).toBe(0)

@@ -183,6 +183,20 @@ describe('servers', () => {
     await client.close()
   })
 
+  test('the pause between two rounds doubles from round to round, however many servers are tried in each', async () => {
+    const delays: number[] = []
+    const reconnect = { minDelayMs: 100, jitter: 'none', maxAttempts: 9, initial: true } as const
+    const { client, server, clock } = setup({ servers, reconnect })
+    server.refuse = new Error('down')
+    client.on('reconnecting', ({ delayMs }) => delays.push(delayMs))
+    const connecting = client.connect()
+    connecting.catch(() => {})
+    await clock.pass(10_000)
+    expect(delays).toEqual([0, 0, 100, 0, 0, 200, 0, 0])
+    expect(await outcomeOf(connecting)).toBeInstanceOf(ConnectError)
+    expect(client.state).toBe('closed')
+  })
+
   test('a Server Reference is followed, three times at most', async () => {
     const { client, server } = setup({ servers: ['mqtt://one'] })
     server.answer = (packet, connection) => {

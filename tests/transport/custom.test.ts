@@ -208,5 +208,5 @@ test('streams of any kind of bytes are taken; one of anything else says what it 
   expect(taken.text).toBe('abcdabcdbc')
   expect(taken.cause).toBeUndefined()
   for (const chunk of ['text', null, [1, 2], 7]) expect((await open(chunk)).cause).toBeInstanceOf(TypeError)
-  expect((await open('text')).cause?.message).toMatch(/gave a string where bytes/)
+  expect((await open('text')).cause?.message).toMatch(/gave a string, not a Uint8Array/)
 })

@@ -1,6 +1,6 @@
 /** What an authenticator is called with. */
 export interface AuthenticationContext {
-  /** Aborted when the attempt, or the connection that is re-authenticated, is over. */
+  /** Aborted when the attempt or its connection is over; the same for all calls of one connection. */
   readonly signal: AbortSignal
 }
 
@@ -8,7 +8,7 @@ export interface AuthenticationContext {
 export type AuthenticationData = Uint8Array | undefined
 
 /**
- * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of one client: `start` begins anew
+ * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of a client, those that ship of any number of clients: `start` begins anew
  * each time. When that fails, the attempt has failed, as if there were no network. An error of `continue` or `finish` ends the
  * client: the server is not the one it should be, or the next attempt would fail the same way.
  */

@@ -1,6 +1,6 @@
 import type { ProtocolVersion } from '../../codec/packet.ts'
 import { ConnectError, MqttError, TimeoutError, wrongOption } from '../../errors.ts'
-import { untilAborted } from '../../transport/opening.ts'
+import { onAbort, untilAborted } from '../../transport/opening.ts'
 import { asMqttError } from '../as-mqtt-error.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { PromiseParts } from '../promise-parts.ts'
@@ -37,8 +37,7 @@ export class Exchange {
   #timer: Timer | undefined = undefined
 
   constructor(authenticator: Authenticator, version: ProtocolVersion, host: ExchangeHost) {
-    if (version < 5)
-      throw wrongOption('authenticator', 'MQTT 5.0: older versions know a user name and password alone')
+    if (version < 5) throw wrongOption('authenticator', 'protocolVersion 5 beside it')
     this.#authenticator = authenticator
     this.#host = host
   }
@@ -48,11 +47,15 @@ export class Exchange {
    * again as that.
    */
   async start(signal: AbortSignal): Promise<AuthenticationData> {
+    // The authenticator gets one signal for all of the connection, by which it can tell connections apart.
+    const unlisten = onAbort(signal, (reason) => this.#over.abort(reason))
     try {
-      return await untilAborted(this.#authenticator.start({ signal }), signal)
+      return await untilAborted(this.#authenticator.start({ signal: this.#over.signal }), signal)
     } catch (cause) {
       if (signal.aborted) throw cause
       throw new ConnectError(`The authenticator failed: ${textOf(cause)}`, { cause })
+    } finally {
+      unlisten()
     }
   }
 
@@ -133,7 +136,7 @@ export class Exchange {
       // A connection that went meanwhile authenticates anew anyway.
       if (this.#over.signal.aborted) return
       const error = abort.signal.aborted
-        ? new TimeoutError(`Not re-authenticated within ${timeoutMs} ms`)
+        ? new TimeoutError(`No re-authentication within ${timeoutMs} ms`)
         : asMqttError(cause, 'Could not re-authenticate')
       // The server has been asked, and does not answer: the next connection asks anew.
       if (this.#renewing !== undefined) fail(error)

@@ -1,4 +1,4 @@
-import { OptionsError } from '../../errors.ts'
+import { OptionsError, wrongOption } from '../../errors.ts'
 
 /** RFC 3454 C.1.2: spaces other than U+0020 become that. */
 const OTHER_SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g
@@ -15,6 +15,7 @@ const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Sc
  * @throws OptionsError for what it prohibits; the text itself is not repeated
  */
 export function saslprep(text: string, path: string): string {
+  if (typeof text !== 'string') throw wrongOption(path, 'a string', typeof text)
   // Most are plain ASCII, which it leaves alone.
   if (/^[\x20-\x7e]*$/.test(text)) return text
   const prepared = text.replace(OTHER_SPACES, ' ').replace(NOTHING, '').normalize('NFKC')

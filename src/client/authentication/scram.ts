@@ -28,7 +28,6 @@ interface Exchange {
   readonly clientFirstBare: string
   readonly nonce: string
   serverSignature: string | undefined
-  isOver: boolean
 }
 
 /**
@@ -47,12 +46,17 @@ export function scramAuthenticator(options: ScramOptions): Authenticator {
   const username = saslprep(options.username, 'username').replaceAll('=', '=3D').replaceAll(',', '=2C')
   const password = encoder.encode(saslprep(options.password, 'password'))
   const makeNonce = options.nonce ?? randomNonce
-  let exchange: Exchange | undefined
+  // By the signal of their connection: clients may share an authenticator, as they share other options.
+  const exchanges = new WeakMap<AbortSignal, Exchange>()
+  let latest: Exchange | undefined
+  const exchangeOf = (signal: AbortSignal | undefined): Exchange | undefined =>
+    (signal && exchanges.get(signal)) ?? latest
 
-  const start = (): AuthenticationData => {
+  const start = (context?: AuthenticationContext): AuthenticationData => {
     const nonce = makeNonce()
     const clientFirstBare = `n=${username},r=${nonce}`
-    exchange = { clientFirstBare, nonce, serverSignature: undefined, isOver: false }
+    latest = { clientFirstBare, nonce, serverSignature: undefined }
+    if (context !== undefined) exchanges.set(context.signal, latest)
     return encoder.encode(GS2_HEADER + clientFirstBare)
   }
 
@@ -60,7 +64,7 @@ export function scramAuthenticator(options: ScramOptions): Authenticator {
     data: AuthenticationData,
     { signal }: AuthenticationContext,
   ): Promise<AuthenticationData> => {
-    const current = exchange
+    const current = exchangeOf(signal)
     if (current === undefined || current.serverSignature !== undefined)
       throw failure('the server sent one message too many')
     const serverFirst = text(data)
@@ -80,16 +84,18 @@ export function scramAuthenticator(options: ScramOptions): Authenticator {
     return encoder.encode(`${clientFinalBare},p=${proofs.client}`)
   }
 
-  const finish = (data: AuthenticationData): void => {
-    const current = exchange
-    exchange = undefined
-    if (current?.serverSignature === undefined)
+  const finish = (data: AuthenticationData, context?: AuthenticationContext): void => {
+    const current = exchangeOf(context?.signal)
+    const expected = current?.serverSignature
+    if (current === undefined || expected === undefined)
       throw failure('the server accepted before the exchange was complete')
+    // Once for each exchange.
+    current.serverSignature = ''
     const serverFinal = text(data)
     const error = /^e=([^,]*)/.exec(serverFinal)
     if (error !== null) throw failure(`the server reports ${error[1]}`)
     const signature = /^v=([^,]*)/.exec(serverFinal)?.[1]
-    if (signature === undefined || !isSame(signature, current.serverSignature)) {
+    if (signature === undefined || expected === '' || !isSame(signature, expected)) {
       throw failure('the server did not prove that it knows the password')
     }
   }
