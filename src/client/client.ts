@@ -1,5 +1,5 @@
 import { checkTopicName } from '../codec/check-topic.ts'
-import type { ConnackPacket, DisconnectPacket } from '../codec/packet.ts'
+import type { ConnackPacket, DisconnectPacket, PublishProperties, QoS } from '../codec/packet.ts'
 import { DISCONNECT } from '../codec/packet-type.ts'
 import { checkPublish } from '../codec/publish.ts'
 import { isReasonCode } from '../codec/reason-code.ts'
@@ -300,60 +300,40 @@ export class Client implements AsyncDisposable {
     const { endedWith } = this.#lifecycle
     if (endedWith !== undefined) throw endedWith
     const bytes = payloadBytes(payload)
-    let publication: OutgoingPublication
-    if (options === undefined) {
-      // What is encoded at once need not be looked at before.
-      if (typeof topic !== 'string' || this.#plainAlias !== NO_ALIAS || !this.#driver.writesAtOnce(0)) {
-        checkTopicName(topic)
-      }
-      publication = new OutgoingPublication(
-        this.#driver,
-        topic,
-        bytes,
-        0,
-        false,
-        undefined,
-        this.#age(),
-        this.#plainAlias,
-      )
-    } else {
-      const { qos = 0, retain = false, signal } = options
+    let qos: QoS = 0
+    let retain = false
+    let properties: PublishProperties | undefined
+    let expiry = this.#age()
+    let alias = this.#plainAlias
+    const signal = options?.signal
+    if (options !== undefined) {
+      ;({ qos = 0, retain = false } = options)
       if (qos !== 0 && qos !== 1 && qos !== 2) throw wrongQos(qos)
       if (options !== this.#checkedOptions) {
         checkPublishOptions(options)
         this.#checkedOptions = options
       }
-      const properties = publishProperties(options)
-      const alias = options.topicAlias === undefined ? this.#plainAlias : checkAlias(options.topicAlias)
-      const expiry =
-        options.messageExpiryInterval === undefined
-          ? this.#age()
-          : this.#expiry(options.messageExpiryInterval)
-      publication = new OutgoingPublication(
-        this.#driver,
-        topic,
-        bytes,
-        qos,
-        retain,
-        properties,
-        expiry,
-        alias,
-      )
-      const isPlain = typeof topic === 'string' && signal === undefined && alias === NO_ALIAS
-      if (!isPlain || !this.#driver.writesAtOnce(qos)) {
-        checkTopicName(topic)
-        if (properties !== undefined) checkPublish(this.#lifecycle.protocolVersion, publication)
-      }
-      if (signal !== undefined) {
-        signal.throwIfAborted()
-        publication.follow(signal)
-      }
+      properties = publishProperties(options)
+      if (options.topicAlias !== undefined) alias = checkAlias(options.topicAlias)
+      if (options.messageExpiryInterval !== undefined) expiry = this.#expiry(options.messageExpiryInterval)
+    }
+    const driver = this.#driver
+    const publication = new OutgoingPublication(driver, topic, bytes, qos, retain, properties, expiry, alias)
+    // What is encoded at once need not be looked at before.
+    const isPlain = typeof topic === 'string' && signal === undefined && alias === NO_ALIAS
+    if (!isPlain || !driver.writesAtOnce(qos)) {
+      checkTopicName(topic)
+      if (properties !== undefined) checkPublish(this.#lifecycle.protocolVersion, publication)
+    }
+    if (signal !== undefined) {
+      signal.throwIfAborted()
+      publication.follow(signal)
     }
     if (this.#queueIsBounded && !this.#hasRoom(publication)) {
       this.#counters.published++
       return publication
     }
-    this.#driver.publish(publication)
+    driver.publish(publication)
     this.#counters.published++
     if (publication.failure !== undefined) throw publication.failure
     if (isPublishTraced())
