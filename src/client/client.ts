@@ -655,8 +655,8 @@ export class Client implements AsyncDisposable {
     const router = this.#router
     for (let index = 0; index < messages.length; ) {
       // Each may change who listens.
-      if (this.#emitter.listenerCount('message') === 0) index = router.deliverRun(messages, index)
-      else router.deliver(messages[index++] as AnyMessage, this.#listen)
+      const isHeard = this.#emitter.listenerCount('message') > 0
+      index = router.deliver(messages, index, isHeard ? this.#listen : undefined)
     }
   }
 

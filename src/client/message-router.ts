@@ -71,8 +71,6 @@ export class MessageRouter implements SubscriptionHome {
   #left: Set<string> | undefined
   /** Owner of what no subscription has. */
   readonly #listeners: MessageOwner
-  /** Work space of `deliver`. */
-  readonly #targets: Consumer[] = []
   #delivery = 0
 
   constructor(host: ClientHost) {
@@ -224,92 +222,35 @@ export class MessageRouter implements SubscriptionHome {
   // ---- what the driver tells ----
 
   /**
-   * Hands a message to everybody who wants it.
+   * Hands a message to everybody who wants it, and with it those that follow and go the same way to a consumer that takes several.
    *
    * @param listen - emits the `message` event; absent when nobody listens. A listener is a consumer of every message, done with
    *   it when it has returned
+   * @returns the index of the first message that is left
    */
-  deliver(message: AnyMessage, listen?: (message: AnyMessage) => void): void {
-    this.#deliver(message, this.#registry.find(message), listen)
-  }
-
-  /**
-   * Hands on a message, and with it those that follow and go the same way, while nobody listens to the `message` event.
-   *
-   * @returns the index of the first that is left
-   */
-  deliverRun(messages: AnyMessage[], from: number): number {
+  deliver(messages: AnyMessage[], from: number, listen?: (message: AnyMessage) => void): number {
     const message = messages[from] as AnyMessage
     const entries = this.#registry.find(message)
-    const consumer = this.#onlyConsumer(entries, message)
-    if (consumer?.isPassive !== true) {
-      this.#deliver(message, entries, undefined)
-      return from + 1
-    }
-    let to = from + 1
-    for (; to < messages.length; to++) {
-      const next = messages[to] as AnyMessage
-      if (next.retain || this.#registry.find(next) !== entries) break
-    }
-    return consumer.acceptRun(messages, from, to)
-  }
-
-  /** Most often: one filter, one consumer. */
-  #onlyConsumer(entries: readonly FilterEntry[], message: AnyMessage): Consumer | undefined {
-    if (entries.length !== 1 || message.retain) return undefined
-    const consumer = entries[0]?.only
-    if (consumer === undefined) return undefined
-    return this.#registry.route === Route.single || consumer.filters.length === 1 ? consumer : undefined
-  }
-
-  #deliver(
-    message: AnyMessage,
-    entries: readonly FilterEntry[],
-    listen: ((message: AnyMessage) => void) | undefined,
-  ): void {
-    const { route } = this.#registry
-    const entry = entries[0]
-    if (listen === undefined) {
-      const consumer = this.#onlyConsumer(entries, message)
-      if (consumer !== undefined) {
-        consumer.accept(message)
-        return
-      }
-    } else if (
-      entries.length === 1 &&
-      entry !== undefined &&
-      entry.consumers.length === 0 &&
-      !message.retain
+    // Most often: one filter, one consumer.
+    const entry = entries.length === 1 && !message.retain ? entries[0] : undefined
+    const consumer = entry?.only
+    if (
+      listen === undefined &&
+      consumer !== undefined &&
+      (this.#registry.route === Route.single || consumer.filters.length === 1)
     ) {
-      this.#listen(message, listen, entry)
-      return
-    }
-    const targets = this.#targets
-    let isPlain = false
-    if (entries.length > 0) {
-      this.#delivery += 1
-      for (const entry of entries) {
-        if (entry.plain !== undefined) isPlain = true
-        if (message.retain) entry.retainedSeen = true
-        for (const consumer of entry.consumers) {
-          if (consumer.delivery === this.#delivery) continue
-          consumer.delivery = this.#delivery
-          if (route === Route.copy && consumer.filters.length > 1 && !isItsCopy(consumer, entry, message))
-            continue
-          if (message.retain && !consumer.wantsRetained(message, entry)) continue
-          targets.push(consumer)
+      if (consumer.isPassive) {
+        let to = from + 1
+        for (; to < messages.length; to++) {
+          const next = messages[to] as AnyMessage
+          if (next.retain || this.#registry.find(next) !== entries) break
         }
+        return consumer.acceptRun(messages, from, to)
       }
-    }
-    // A consumer may run user code, and that may end a turn: nothing that others use as well is needed below.
-    const first = targets.length === 0 ? undefined : targets[0]
-    if (first === undefined && listen !== undefined) this.#listen(message, listen, entry)
-    else if (first === undefined || targets.length > 1 || listen !== undefined) {
-      this.#deliverShared(message, targets.splice(0), entry, isPlain, listen, route === Route.left)
-    } else {
-      targets.pop()
-      first.accept(message)
-    }
+      consumer.accept(message)
+    } else if (listen !== undefined && entry?.consumers.length === 0) this.#listen(message, listen, entry)
+    else this.#deliverShared(message, entries, listen)
+    return from + 1
   }
 
   /** Somebody has begun to listen to the `message` event: what is held is theirs. */
@@ -375,19 +316,30 @@ export class MessageRouter implements SubscriptionHome {
     if (this.#left.size < LEFT_FILTERS) this.#left.add(filter)
   }
 
-  /** Everything but one consumer and no listener. */
+  /** Everything but the usual. */
   #deliverShared(
     message: AnyMessage,
-    targets: readonly Consumer[],
-    entry: FilterEntry | undefined,
-    isPlain: boolean,
+    entries: readonly FilterEntry[],
     listen: ((message: AnyMessage) => void) | undefined,
-    isLeft: boolean,
   ): void {
+    const { route } = this.#registry
+    const targets: Consumer[] = []
+    this.#delivery += 1
+    for (const entry of entries) {
+      if (message.retain) entry.retainedSeen = true
+      for (const consumer of entry.consumers) {
+        if (consumer.delivery === this.#delivery) continue
+        consumer.delivery = this.#delivery
+        if (route === Route.copy && consumer.filters.length > 1 && !isItsCopy(consumer, entry, message))
+          continue
+        if (message.retain && !consumer.wantsRetained(message, entry)) continue
+        targets.push(consumer)
+      }
+    }
     if (targets.length === 0 && listen === undefined) {
       // A consumer that was passed over has it already; else there is a plain subscription, or nobody.
-      if (isPlain || (entry !== undefined && entry.consumers.length > 0)) this.host.acknowledge(message, 0)
-      else this.#hold(message, isLeft || this.#isLeft(message))
+      if (entries.some((entry) => entry.isWanted)) this.host.acknowledge(message, 0)
+      else this.#hold(message, route === Route.left || this.#isLeft(message))
       return
     }
     const parties = targets.length + (listen === undefined ? 0 : 1)
@@ -402,7 +354,7 @@ export class MessageRouter implements SubscriptionHome {
     if (listen !== undefined) {
       const own = isFirst ? message : inherit(message)
       own.owner = undefined
-      this.#listen(own, listen, entry)
+      this.#listen(own, listen, entries[0])
     }
   }
 
