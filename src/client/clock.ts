@@ -46,9 +46,6 @@ export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
   setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs),
   soon: tick ?? ((callback) => queueMicrotask(callback)),
-  later: (callback) => {
-    if (immediate === undefined) setTimeout(callback, 0)
-    else immediate(callback)
-  },
+  later: immediate ?? ((callback) => setTimeout(callback)),
   random: Math.random,
 }

@@ -114,7 +114,10 @@ export interface ClientOptions {
    * session without end. @default 0, with a `store` 0xFFFFFFFF
    */
   readonly sessionExpiryInterval?: number | undefined
-  /** Seconds, 0 = off. A dead link is found within one and a half of it. @default 60 */
+  /**
+   * Seconds, 0 = off. A dead link is found within one and a half of it. In pages 4 is the least: timers come up to a second late
+   * while the page is hidden. @default 60
+   */
   readonly keepAlive?: number | undefined
   readonly username?: string | undefined
   readonly password?: string | Uint8Array | undefined

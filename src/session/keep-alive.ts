@@ -3,13 +3,18 @@ import type { Millis } from './command.ts'
 /** The ping goes out this much before the interval ends, so that it arrives in time [MQTT-3.1.2-20]. */
 const LARGEST_MARGIN_MS = 1_000
 
+/** How long what has arrived is given to be read before a deadline is judged whose timer came `lateMs` late. */
+export function graceMs(lateMs: Millis): Millis {
+  return Math.min(lateMs, LARGEST_MARGIN_MS)
+}
+
 /**
  * When to send PINGREQ, and when the link is dead. What was sent postpones the ping; what was received shows
  * that the link lives, and nothing else does: a half-open link is found within one and a half intervals even
  * while this side keeps sending.
  *
- * Judged on the monotonic clock. A timer that comes late (a throttled background tab, a suspended machine) gets one more
- * short wait before the verdict, since the answer may lie unread behind the timer.
+ * Judged on the monotonic clock. A timer that comes late (a throttled background tab, a busy loop, a suspended machine) gets
+ * one more short wait before the verdict, since the answer may lie unread behind the timer, however little that is late.
  */
 export class KeepAlive {
   readonly #intervalMs: number
@@ -17,7 +22,8 @@ export class KeepAlive {
   #receivedAt: Millis
   /** Undefined: no ping is unanswered. */
   #deadAt: Millis | undefined
-  #graceGiven = false
+  /** `#deadAt` when it was moved since the timer had come late. */
+  #graceEnd: Millis | undefined
 
   /** @param sentAt - when the last packet, CONNECT, was sent: the interval is one between packets [MQTT-3.1.2-20] */
   constructor(keepAliveSeconds: number, sentAt: Millis, now: Millis = sentAt) {
@@ -33,7 +39,6 @@ export class KeepAlive {
   received(now: Millis): void {
     this.#receivedAt = now
     this.#deadAt = undefined
-    this.#graceGiven = false
   }
 
   /** A PINGREQ was written. */
@@ -55,9 +60,9 @@ export class KeepAlive {
     const deadline = this.deadline
     if (now < deadline) return 'nothing'
     if (this.#deadAt === undefined) return 'ping'
-    if (!this.#graceGiven && now - deadline > this.#answerMs / 2) {
-      this.#graceGiven = true
-      this.#deadAt = now + Math.min(this.#answerMs, LARGEST_MARGIN_MS)
+    if (now > deadline && deadline !== this.#graceEnd) {
+      this.#deadAt = now + graceMs(now - deadline)
+      this.#graceEnd = this.#deadAt
       return 'nothing'
     }
     return 'dead'

@@ -2,7 +2,14 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { Client, type ClientOptions, ConnectError, type Message, type QoS } from 'mqtt-await'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EmbeddedBroker, freePorts, Mosquitto, mosquittoPath, startAedes } from '../support/brokers.ts'
+import {
+  describeMosquitto,
+  type EmbeddedBroker,
+  freePorts,
+  Mosquitto,
+  mosquittoPath,
+  startAedes,
+} from '../support/brokers.ts'
 
 interface Broker {
   readonly url: string
@@ -230,5 +237,51 @@ describe('failures', () => {
     await expect(client.connect()).rejects.toMatchObject({ code: 'ERR_MQTT_PROTOCOL', packet: 'CONNACK' })
     await client.close()
     server.close()
+  })
+})
+
+describeMosquitto('a program that computes while an answer comes in', () => {
+  let broker: Mosquitto
+  beforeAll(async () => {
+    broker = await Mosquitto.start()
+  })
+  afterAll(async () => {
+    await broker?.dispose()
+  })
+
+  /** When it is over, the timer that judges the answer is due, and runs before the answer is read. */
+  function compute(milliseconds: number): void {
+    const end = performance.now() + milliseconds
+    while (performance.now() < end);
+  }
+
+  test('keeps its connection when that is the answer to a ping', async () => {
+    const client = new Client(broker.url(), { keepAlive: 1 })
+    await client.connect()
+    const computed = new Promise<void>((resolve) => {
+      client.on('packetsend', ({ type }) => {
+        if (type !== 'pingreq') return
+        // The answer is due half a second after the ping, which leaves first. Timers come next in the event loop.
+        setImmediate(() => {
+          compute(540)
+          resolve()
+        })
+      })
+    })
+    await computed
+    await client.ping()
+    expect(client.stats).toMatchObject({ connections: 1, connectionsLost: 0 })
+    await client.close()
+  })
+
+  test('keeps its connection when that is an acknowledgement', async () => {
+    const client = new Client(broker.url(), { ackTimeoutMs: 200 })
+    await client.connect()
+    const publication = client.publish('computing', 'x', { qos: 1 })
+    // After the tick that writes it.
+    process.nextTick(() => compute(300))
+    await publication.acked
+    expect(client.stats).toMatchObject({ connections: 1, connectionsLost: 0 })
+    await client.close()
   })
 })

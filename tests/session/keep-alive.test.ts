@@ -45,6 +45,18 @@ describe('keep-alive', () => {
     expect(keepAlive.due(301_000)).toBe('dead')
   })
 
+  test('a timer that comes a little late, after a turn that took long, waits as long again for an answer that may lie unread', () => {
+    const keepAlive = new KeepAlive(10, 0)
+    keepAlive.pinged(9_000)
+    expect(keepAlive.due(14_020)).toBe('nothing')
+    expect(keepAlive.deadline).toBe(14_040)
+    keepAlive.received(14_021)
+    keepAlive.pinged(23_000)
+    expect(keepAlive.due(28_020)).toBe('nothing')
+    // However late that one comes.
+    expect(keepAlive.due(28_090)).toBe('dead')
+  })
+
   test('0 turns it off', () => {
     const keepAlive = new KeepAlive(0, 0)
     expect(keepAlive.deadline).toBe(Number.POSITIVE_INFINITY)
