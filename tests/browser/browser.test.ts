@@ -176,7 +176,7 @@ describeChromium('in Chromium, against Mosquitto over WebSocket', () => {
     }, `ws://localhost:${proxy.port}`)
     await pinged
     const devtools = await page.context().newCDPSession(page)
-    // Headless pages are never hidden, so that Chromium does not freeze them; to stop their scripts comes to the same.
+    // Chromium freezes pages that have long been hidden; to stop their scripts comes to the same.
     await devtools.send('Debugger.enable')
     await devtools.send('Debugger.pause')
     // Past the time by which the answer is due, two seconds after the ping, and before the server gives up, six after it.

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, type CDPSession, chromium } from 'playwright-core'
 import { describe, type SuiteAPI } from 'vitest'
 import { browserFiles } from '../../tsup.config.ts'
 import { mosquittoPath } from './brokers.ts'
@@ -21,10 +21,30 @@ export const describeChromium: SuiteAPI = (
   chromiumPath === undefined || mosquittoPath === undefined ? describe.skip : describe
 ) as SuiteAPI
 
-export function launchChromium(): Promise<Browser> {
+export interface ChromiumOptions {
+  /**
+   * Hidden pages are slowed down as they are for users: timers run once a second, and those that were set by timers once a
+   * minute after so many seconds (of themselves: five minutes). @default not at all
+   */
+  readonly throttledAfter?: number
+}
+
+export function launchChromium({ throttledAfter }: ChromiumOptions = {}): Promise<Browser> {
+  const isThrottled = throttledAfter !== undefined
   return chromium.launch({
     executablePath: chromiumPath ?? '',
+    // With these Playwright keeps hidden pages running at full speed.
+    ignoreDefaultArgs: isThrottled
+      ? [
+          '--disable-background-timer-throttling',
+          '--disable-backgrounding-occluded-windows',
+          '--disable-renderer-backgrounding',
+        ]
+      : [],
     args: [
+      ...(isThrottled
+        ? [`--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/${throttledAfter}`]
+        : []),
       '--headless',
       '--no-sandbox',
       '--disable-gpu',
@@ -35,6 +55,67 @@ export function launchChromium(): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+/**
+ * A tab that Playwright does not know of. Those that it does are made to believe that they have the focus: they are visible for
+ * ever. Each is in front of the others when it has been opened.
+ */
+export class Tab {
+  readonly #devtools: CDPSession
+  readonly #targetId: string
+  readonly #sessionId: string
+  #calls = 0
+
+  private constructor(devtools: CDPSession, targetId: string, sessionId: string) {
+    this.#devtools = devtools
+    this.#targetId = targetId
+    this.#sessionId = sessionId
+  }
+
+  static async open(browser: Browser, url: string): Promise<Tab> {
+    const devtools = await browser.newBrowserCDPSession()
+    const { targetId } = await devtools.send('Target.createTarget', { url })
+    const { sessionId } = await devtools.send('Target.attachToTarget', { targetId, flatten: false })
+    return new Tab(devtools, targetId, sessionId)
+  }
+
+  /** Brings it to the front: the one that was there is hidden. */
+  async show(): Promise<void> {
+    await this.#devtools.send('Target.activateTarget', { targetId: this.#targetId })
+  }
+
+  /** As Playwright's: calls a function in the page and waits for what it resolves with. */
+  evaluate<R, A = undefined>(call: (argument: A) => R | Promise<R>, argument?: A): Promise<R> {
+    const id = ++this.#calls
+    return new Promise((resolve, reject) => {
+      const onMessage = ({ sessionId, message }: { sessionId: string; message: string }): void => {
+        const answer = JSON.parse(message) as {
+          readonly id?: number
+          readonly error?: { readonly message: string }
+          readonly result?: {
+            readonly result: { readonly value: R }
+            readonly exceptionDetails?: { readonly exception?: { readonly description?: string } }
+          }
+        }
+        if (sessionId !== this.#sessionId || answer.id !== id) return
+        this.#devtools.off('Target.receivedMessageFromTarget', onMessage)
+        const thrown = answer.result?.exceptionDetails
+        if (answer.error !== undefined) reject(new Error(answer.error.message))
+        else if (thrown !== undefined) reject(new Error(thrown.exception?.description ?? 'the page threw'))
+        else resolve(answer.result?.result.value as R)
+      }
+      this.#devtools.on('Target.receivedMessageFromTarget', onMessage)
+      const expression = `(${call})(${JSON.stringify(argument)})`
+      const params = { expression, awaitPromise: true, returnByValue: true }
+      this.#devtools
+        .send('Target.sendMessageToTarget', {
+          sessionId: this.#sessionId,
+          message: JSON.stringify({ id, method: 'Runtime.evaluate', params }),
+        })
+        .catch(reject)
+    })
+  }
 }
 
 /** The package as the `browser` condition gives it, from its sources: what tsup.config.ts does for dist/browser. */
