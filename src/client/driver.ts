@@ -259,6 +259,12 @@ export class Driver implements SessionSink, PublicationHost {
     if (!this.#turnScheduled) this.#after()
   }
 
+  /** Holds publications back, or lets them go: whether the server is the one that it should be has yet to be seen. */
+  hold(isHeld: boolean): void {
+    this.session.setCongested(isHeld, this.#tick())
+    this.#after()
+  }
+
   authenticate(data: Uint8Array | undefined): void {
     this.session.authenticate(data)
     this.#after()

@@ -288,7 +288,10 @@ export class Lifecycle {
     this.#refreshes = 0
     this.#round = NO_SERVERS
     handshake.resolve()
-    this.#exchange?.arm()
+    if (this.#exchange !== undefined) {
+      this.#driver.hold(false)
+      this.#exchange.arm()
+    }
     this.#move('accepted', undefined)
     if (this.#info === undefined) return // a listener closed the client
     this.#owner.connected(info)
@@ -607,6 +610,7 @@ export class Lifecycle {
       this.#exchange = exchange
       step = 'the server'
       this.#driver.connect(handler, transport, request)
+      if (exchange !== undefined) this.#driver.hold(true)
       await handshake.promise
       if (server !== undefined && this.#options.servers.includes(server)) this.#preferred = server
     } catch (error) {

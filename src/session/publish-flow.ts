@@ -214,7 +214,6 @@ export class PublishFlow {
   /** Online: PUBREL for what has been released, then everything else from the first on, as far as it may go. */
   begin(connection: Connection, now: Millis): void {
     this.#connection = connection
-    this.#congested = false
     this.#outbox.rewind()
     const version = connection.protocolVersion
     for (let message = this.#outbox.released.head; message !== undefined; message = message.next) {
@@ -225,6 +224,7 @@ export class PublishFlow {
 
   connectionLost(): void {
     this.#connection = undefined
+    this.#congested = false
   }
 
   setCongested(congested: boolean, now: Millis): void {

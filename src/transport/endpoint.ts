@@ -121,14 +121,12 @@ function networkEndpoint(text: string, scheme: Scheme, path: string): Endpoint {
     // WHATWG parses the schemes it knows in its own way (default ports vanish, backslashes turn): use one it does not know.
     url = new URL(text.replace(/^[^:]+:/, 'mqtt:'))
   } catch {}
+  const host = url && unbracketed(decode(url.hostname, path, text))
   // "mqtt://user:1/2@host" is a URL whose host is "user".
-  if (url === undefined || (!isWeb && url.pathname.includes('@'))) {
+  if (!url || !host || /[\s/@?#\\]/.test(host) || (!isWeb && url.pathname.includes('@'))) {
     const fault = 'is no valid URL (after "//" a host is expected; "/" in a password is written %2F)'
     throw endpointError(path, fault, text)
   }
-  const host = unbracketed(decode(url.hostname, path, text))
-  if (host === '') throw endpointError(path, 'has no host', text)
-  if (/[\s/@?#\\]/.test(host)) throw endpointError(path, 'has a host that can not be one', text)
   const port = url.port === '' ? scheme.port : Number(url.port)
   if (scheme.srv && url.port !== '') throw endpointError(path, 'has a port, but DNS is to give it', text)
   if (!scheme.srv && port === 0) throw endpointError(path, 'has port 0', text)

@@ -209,6 +209,29 @@ describe('the exchange of a client', () => {
     }
   })
 
+  test('nothing is published to a server that has not proved that it knows the password', async () => {
+    const make = (forge?: string) => {
+      const authenticator = scramAuthenticator({ username: 'u', password: 'geheim' })
+      const made = setup(authenticator, scramBroker('SHA-256', 'geheim', forge))
+      for (const qos of [0, 1, 2] as const) made.client.publish('a', 'for the right one alone', { qos })
+      return made
+    }
+    const forged = make('v=AAAA')
+    await expect(forged.client.connect()).rejects.toMatchObject({ code: 'ERR_MQTT_AUTHENTICATION' })
+    await forged.clock.settle()
+    expect(forged.server.last.types).toEqual(['connect', 'auth'])
+
+    const right = make()
+    await right.client.connect()
+    await right.client.flush()
+    expect(right.server.last.types).toEqual(['connect', 'auth', 'publish', 'publish', 'publish', 'pubrel'])
+    // Neither is it held back for ever, nor on the next connection.
+    right.server.last.cut()
+    await right.clock.pass(1_000)
+    await right.client.publish('a', 'again', { qos: 1 }).acked
+    await right.client.disconnect()
+  })
+
   test('a server that skips the exchange is refused', async () => {
     const { client } = setup(
       scramAuthenticator({ username: 'u', password: 'geheim' }),
