@@ -39,6 +39,7 @@ export class SocketTransport implements Transport {
   /** When the flood that is being read began; 0 = there is none. Milliseconds of `performance.now()`. */
   #floodSince = 0
   #isPaused = false
+  #hasStarted = false
   /** Writes that the socket has not called back for, in order. */
   #unwritten: Unwritten[] | undefined = undefined
   /** Handed to each write instead of a closure per write. */
@@ -82,12 +83,13 @@ export class SocketTransport implements Transport {
 
   pause(): void {
     this.#isPaused = true
-    this.#socket.pause()
+    if (this.#hasStarted) this.#socket.pause()
   }
 
   resume(): void {
     this.#isPaused = false
-    this.#socket.resume()
+    // A socket that flows while nobody listens throws away what it reads.
+    if (this.#hasStarted) this.#socket.resume()
   }
 
   end(): void {
@@ -120,9 +122,9 @@ export class SocketTransport implements Transport {
     socket.on('close', onClose)
     // Bounds the life of a socket whose peer has ended but no longer reads.
     socket.on('end', onEnd)
-    const wasPaused = socket.isPaused()
     socket.on('data', onData)
-    if (wasPaused) socket.pause()
+    this.#hasStarted = true
+    if (this.#isPaused) socket.pause()
   }
 
   /** @internal */

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import {
   type ConnectionOptions,
@@ -10,7 +11,7 @@ import {
 import { ConnectError, OptionsError, wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import { reasonOf } from './opening.ts'
-import type { TlsOptions } from './settings.ts'
+import type { Certificates, TlsOptions } from './settings.ts'
 import { closedError, socketEvent } from './tcp.ts'
 
 /** Does TLS on a connected socket, which it owns from here on. Certificates are checked unless the options say not to. */
@@ -84,7 +85,7 @@ function secureContext(options: TlsOptions): SecureContext {
   // Node offers pre-shared keys of the user's own for TLS 1.2 alone.
   const maxVersion = options.maxVersion ?? (psk === undefined ? undefined : 'TLSv1.2')
   try {
-    return createSecureContext({
+    const context = createSecureContext({
       ...(options.ca !== undefined && { ca: bytesOf(options.ca) }),
       ...(options.cert !== undefined && { cert: bytesOf(options.cert) }),
       ...(options.key !== undefined && { key: bytesOf(options.key) }),
@@ -94,14 +95,39 @@ function secureContext(options: TlsOptions): SecureContext {
       ...(options.minVersion !== undefined && { minVersion: options.minVersion }),
       ...(maxVersion !== undefined && { maxVersion }),
     })
+    if (options.cert !== undefined && options.key !== undefined)
+      checkPair(options.cert, options.key, options.passphrase)
+    return context
   } catch (error) {
-    const expected = 'certificates, keys and ciphers that can be read (is the passphrase right?)'
+    const expected =
+      psk === undefined
+        ? 'certificates, keys and ciphers that can be read (is the passphrase right?)'
+        : 'a runtime that has pre-shared keys (Node; not Bun, not Deno) and ciphers for them'
     throw new OptionsError(`tls: expected ${expected}: ${reasonOf(error)}`, {
       path: 'tls',
       expected,
       cause: error,
     })
   }
+}
+
+/**
+ * Deno leaves out, without a word, a key that it cannot read, and Node one of another kind than the certificate's: the server would
+ * be shown no certificate at all.
+ */
+function checkPair(cert: Certificates, key: string | Uint8Array, passphrase: string | undefined): void {
+  const block = pemBlock(key, 'PRIVATE KEY')
+  const privateKey = createPrivateKey({ key: block, ...(passphrase !== undefined && { passphrase }) })
+  // Several are for servers of several kinds.
+  if (typeof cert !== 'string' && !(cert instanceof Uint8Array)) return
+  const isPair = new X509Certificate(pemBlock(cert, 'CERTIFICATE')).checkPrivateKey(privateKey)
+  if (!isPair) throw new Error('`tls.key` is not the key of `tls.cert`')
+}
+
+/** The first of its kind: a file may hold others, and Deno reads no others. */
+function pemBlock(text: string | Uint8Array, kind: string): string {
+  const pem = typeof text === 'string' ? text : Buffer.from(text).toString('latin1')
+  return new RegExp(`-----BEGIN [A-Z0-9 ]*${kind}-----[^]*?-----END [^]*?-----`).exec(pem)?.[0] ?? pem
 }
 
 function bytesOf(
@@ -127,6 +153,14 @@ const advice: Readonly<Record<string, string>> = {
   ECONNRESET: 'the connection was closed during the TLS handshake; does this port speak TLS?',
   ERR_SSL_WRONG_VERSION_NUMBER: 'what answers does not speak TLS; is it the port for TLS?',
   ERR_SSL_NO_PROTOCOLS_AVAILABLE: 'no version of TLS is left between `tls.minVersion` and `tls.maxVersion`',
+  // In the words of Bun and of Deno.
+  ERR_SSL_NO_SUPPORTED_VERSIONS_ENABLED:
+    'no version of TLS is left between `tls.minVersion` and `tls.maxVersion`',
+  ERR_SSL_UNSUPPORTED_PROTOCOL:
+    'no version of TLS that it speaks is left between `tls.minVersion` and `tls.maxVersion`',
+  ERR_SSL_NO_CIPHERS_AVAILABLE:
+    'the runtime has none of the `tls.ciphers` (neither Bun nor Deno has those for `tls.psk`)',
+  ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED: 'it wants a client certificate; pass `tls.cert` and `tls.key`',
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION:
     'it speaks no version of TLS between `tls.minVersion` and `tls.maxVersion`',
   ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE:

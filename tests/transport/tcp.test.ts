@@ -2,13 +2,15 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { ConnectError } from '../../src/errors.ts'
 import { parseEndpoint } from '../../src/transport/endpoint.ts'
 import { openTransport } from '../../src/transport/open.ts'
+import { SocketTransport } from '../../src/transport/socket-transport.ts'
 import { RecordingHandler } from '../support/recording-handler.ts'
 
 const servers: Server[] = []
@@ -180,6 +182,22 @@ test('what still comes after end() is read to its end, also when it was paused a
   transport.end()
   expect(await handler.closed).toBeUndefined()
   expect(handler.bytes).toBe(total)
+})
+
+test('what has arrived before the transport has begun is not lost when it is paused and resumed meanwhile', async () => {
+  const { url, accepted } = await listen()
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  const peer = await accepted
+  peer.write('here before you')
+  // From a timer: what has arrived is read before the phase in which the transport begins.
+  await delay(50)
+  const handler = new RecordingHandler()
+  const transport = new SocketTransport(socket, url, handler)
+  transport.pause()
+  transport.resume()
+  await handler.receivedBytes(15)
+  expect(handler.text).toBe('here before you')
+  transport.destroy()
 })
 
 test('nothing is told before open has resolved, even when the server speaks and ends at once', async () => {

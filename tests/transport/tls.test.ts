@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net'
 import { createServer, type TlsOptions as ServerOptions, type TLSSocket } from 'node:tls'
@@ -202,6 +203,29 @@ test('a certificate without its key, and a key without its certificate, are refu
   const port = await listen(serverCertificate())
   await expect(open(port, { ca, cert: client.cert })).rejects.toMatchObject({ path: 'tls.key' })
   await expect(open(port, { ca, key: server.key })).rejects.toMatchObject({ path: 'tls.cert' })
+})
+
+test('a key that is not that of the certificate is refused, also one of another kind, which Node would leave out', async () => {
+  const { ca, client, server } = certificates()
+  const port = await listen(serverCertificate())
+  await expect(open(port, { ca, cert: client.cert, key: server.key })).rejects.toMatchObject({ path: 'tls' })
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  await expect(open(port, { ca, cert: client.cert, key })).rejects.toThrow(/`tls\.key` is not the key of/)
+})
+
+test('a file may hold the certificate, its authority and the key, in any order', async () => {
+  const { ca, client, server } = certificates()
+  const port = await listen({ ...serverCertificate(), ca, requestCert: true, rejectUnauthorized: true })
+  for (const parts of [
+    [server.cert, server.key, ca],
+    ['A comment\n', server.key, server.cert],
+  ]) {
+    const file = parts.join('')
+    await echo(port, { ca, cert: file, key: Buffer.from(file) })
+  }
+  // Two identities: which of them is shown is between the runtime and the server.
+  await echo(port, { ...client, ca, cert: [client.cert] })
 })
 
 test("what OpenSSL says is told in words and with what to do, without lines of OpenSSL's source", async () => {
