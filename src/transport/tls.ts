@@ -160,22 +160,22 @@ const advice: Readonly<Record<string, string>> = {
     'no version of TLS that it speaks is left between `tls.minVersion` and `tls.maxVersion`',
   ERR_SSL_NO_CIPHERS_AVAILABLE:
     'the runtime has none of the `tls.ciphers` (neither Bun nor Deno has those for `tls.psk`)',
-  ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED: 'it wants a client certificate; pass `tls.cert` and `tls.key`',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION:
-    'it speaks no version of TLS between `tls.minVersion` and `tls.maxVersion`',
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE:
+  ERR_SSL_ALERT_PROTOCOL_VERSION: 'it speaks no version of TLS between `tls.minVersion` and `tls.maxVersion`',
+  ERR_SSL_ALERT_HANDSHAKE_FAILURE:
     'it refused the TLS handshake; does it want a client certificate (`tls.cert` and `tls.key`), or other `tls.ciphers`?',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it wants a client certificate; pass `tls.cert` and `tls.key`',
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: 'it does not accept the client certificate in `tls.cert`',
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: 'the client certificate in `tls.cert` has expired',
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'it does not know the authority of the client certificate in `tls.cert`',
-  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'it speaks none of the protocols in `tls.ALPNProtocols`',
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_PSK_IDENTITY: 'it does not know the identity in `tls.psk`',
-  ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC: 'it could not decrypt; is the key in `tls.psk` the right one?',
+  ERR_SSL_ALERT_CERTIFICATE_REQUIRED: 'it wants a client certificate; pass `tls.cert` and `tls.key`',
+  ERR_SSL_ALERT_BAD_CERTIFICATE: 'it does not accept the client certificate in `tls.cert`',
+  ERR_SSL_ALERT_CERTIFICATE_EXPIRED: 'the client certificate in `tls.cert` has expired',
+  ERR_SSL_ALERT_UNKNOWN_CA: 'it does not know the authority of the client certificate in `tls.cert`',
+  ERR_SSL_ALERT_NO_APPLICATION_PROTOCOL: 'it speaks none of the protocols in `tls.ALPNProtocols`',
+  ERR_SSL_ALERT_UNKNOWN_PSK_IDENTITY: 'it does not know the identity in `tls.psk`',
+  ERR_SSL_ALERT_BAD_RECORD_MAC: 'it could not decrypt; is the key in `tls.psk` the right one?',
 }
 
 function adviceFor({ code }: NodeJS.ErrnoException): string | undefined {
-  return code !== undefined && Object.hasOwn(advice, code) ? `${advice[code]} (${code})` : undefined
+  // OpenSSL 3.0, OpenSSL 3.5 and BoringSSL put each another version of TLS before one and the same alert.
+  const plain = code?.replace(/(SSLV3|SSL\/TLS|TLSV1|TLSV13)_ALERT/, 'ALERT')
+  return plain !== undefined && Object.hasOwn(advice, plain) ? `${advice[plain]} (${code})` : undefined
 }
 
 function explain(error: unknown, endpoint: Pick<Endpoint, 'description'>): unknown {

@@ -148,14 +148,15 @@ async function flood(): Promise<void> {
   await client.disconnect()
 }
 
+/** There and back. Not by Mosquitto, whose WebSockets are stuck after a few hundred kilobytes. */
 async function large(): Promise<void> {
-  const client = make()
+  const client = make({}, settings.slowUrl)
   await client.connect()
-  const loop = client.messages(`${own}/large`, { qos: 1, highWaterMark: { bytes: 2 ** 28 } })
+  const loop = client.messages('report', { highWaterMark: { bytes: 2 ** 28 } })
   await loop.ready
   for (const [n, mebibytes] of [1, 8].entries()) {
     const payload = filled(mebibytes * 2 ** 20, n)
-    const publication = client.publish(`${own}/large`, payload, { qos: 1 })
+    const publication = client.publish('echo', payload, { qos: 1 })
     for await (const message of loop) {
       expect(
         `${mebibytes} MiB`,
@@ -165,7 +166,6 @@ async function large(): Promise<void> {
       break
     }
     await publication.acked
-    if (n === 0) continue
   }
   await client.disconnect()
 }
@@ -274,10 +274,11 @@ async function aborts(): Promise<void> {
   await client.disconnect()
 }
 
+/** Five at a time: no more wait at a Unix socket of Mosquitto. */
 async function comingAndGoing(count: number): Promise<void> {
-  for (let n = 0; n < count; n += 20) {
+  for (let n = 0; n < count; n += 5) {
     await Promise.all(
-      Array.from({ length: 20 }, async () => {
+      Array.from({ length: 5 }, async () => {
         const client = make()
         await client.connect()
         await client.close()

@@ -23,7 +23,7 @@ export interface Peer extends AsyncDisposable {
   readonly url: string
 }
 
-/** A server that reads late and slowly, and publishes how many messages there were and the SHA-256 of them all when asked by the topic `end`. */
+/** A server that reads late and slowly, and then publishes: on the topic `end`, how many messages there were and the SHA-256 of them all; on `echo`, the payload. */
 export async function startSlowReader(kind: ListenerKind): Promise<Peer> {
   const { server: pair, ca } = certificates()
   const secrets = { cert: pair.cert, key: pair.key, ca }
@@ -60,6 +60,8 @@ function readSlowly(stream: Duplex): void {
   const send = (packet: Packet): void => {
     stream.write(encode(packet, { protocolVersion: 5, from: 'server' }))
   }
+  const report = (payload: Uint8Array): void =>
+    send({ type: 'publish', packetId: 0, topic: 'report', payload, qos: 0, retain: false, dup: false })
   const rest = (ms: number): void => {
     stream.pause()
     setTimeout(() => stream.resume(), ms)
@@ -72,10 +74,10 @@ function readSlowly(stream: Duplex): void {
     } else if (packet.type === 'unsubscribe')
       send({ type: 'unsuback', packetId: packet.packetId, reasonCodes: [0] })
     else if (packet.type === 'publish') {
-      if (packet.topic === 'end') {
-        const payload = new TextEncoder().encode(JSON.stringify({ count, sha: hash.digest('hex') }))
-        send({ type: 'publish', packetId: 0, topic: 'report', payload, qos: 0, retain: false, dup: false })
-      } else {
+      if (packet.topic === 'end')
+        report(new TextEncoder().encode(JSON.stringify({ count, sha: hash.digest('hex') })))
+      else if (packet.topic === 'echo') report(packet.payload)
+      else {
         hash.update(packet.topic).update(packet.payload)
         count++
       }
