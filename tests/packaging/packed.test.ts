@@ -20,6 +20,7 @@ import type { EncodeOptions, Packet } from 'mqtt-await/codec'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readVectors } from '../conformance/vectors.ts'
 import { Mosquitto, testMosquitto } from '../support/brokers.ts'
+import { runtimeTests } from './runtimes/runtimes.ts'
 
 /**
  * The package as it is published: built, packed, unpacked into a consumer's node_modules, and used from there by ESM, by
@@ -74,6 +75,8 @@ async function node(file: string, source: string): Promise<string> {
   const { stdout } = await run(process.execPath, [file], { cwd: consumer })
   return stdout.trim()
 }
+
+describe('the packed package elsewhere', () => runtimeTests(() => consumer))
 
 describe('the packed package', () => {
   test('holds what is built and its sources, and no tests', () => {

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Reporter, TestCase, TestModule, TestRunEndReason } from 'vitest/node'
+
+const runtimes = fileURLToPath(new URL('../packaging/runtimes/node_modules', import.meta.url))
 
 /**
  * Ends every run with what did not run and why, in letters that cannot be overlooked, and one plain line of counts:
@@ -60,6 +63,8 @@ function missingPrograms(): string[] {
     )
   )
     missing.push('Chromium, for the tests in a browser (Debian: apt-get install chromium)')
+  if (!existsSync(runtimes))
+    missing.push('Bun, Deno, Node 22 and 24, for the tests on them (npm run runtimes)')
   return missing
 }
 

@@ -11,6 +11,7 @@ import { ConnectError } from '../../src/errors.ts'
 import { parseEndpoint } from '../../src/transport/endpoint.ts'
 import { openTransport } from '../../src/transport/open.ts'
 import { SocketTransport } from '../../src/transport/socket-transport.ts'
+import { connectTcp } from '../../src/transport/tcp.ts'
 import { RecordingHandler } from '../support/recording-handler.ts'
 
 const servers: Server[] = []
@@ -198,6 +199,19 @@ test('what has arrived before the transport has begun is not lost when it is pau
   await handler.receivedBytes(15)
   expect(handler.text).toBe('here before you')
   transport.destroy()
+})
+
+test('why a socket failed is known also when it was told by the event alone, before the transport was there', async () => {
+  const { url } = await listen()
+  const socket = await connectTcp(parseEndpoint(url), {}, new AbortController().signal)
+  const failure = new Error('it wants a certificate')
+  // As Deno does it.
+  socket.emit('error', failure)
+  expect(socket.errored).toBeNull()
+  const handler = new RecordingHandler()
+  new SocketTransport(socket, url, handler)
+  socket.destroy()
+  expect(await handler.closed).toBe(failure)
 })
 
 test('nothing is told before open has resolved, even when the server speaks and ends at once', async () => {

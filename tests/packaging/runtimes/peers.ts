@@ -13,29 +13,38 @@ import { createWebSocketStream, WebSocketServer } from 'ws'
 import type { ListenerKind } from '../../support/brokers.ts'
 import { certificates } from '../../support/certificates.ts'
 
-/** How long the reader waits at first: by then the buffers of the system are full. */
-const FIRST_REST_MS = 300
-/** It rests a little after so many bytes, again and again. */
+/** The reader rests a little after so many bytes, again and again. */
 const REST_BYTES = 1_000_000
-const REST_MS = 40
+const REST_MS = 10
 
 export interface Peer extends AsyncDisposable {
   readonly url: string
 }
 
-/** A server that reads late and slowly, and then publishes: on the topic `end`, how many messages there were and the SHA-256 of them all; on `echo`, the payload. */
-export async function startSlowReader(kind: ListenerKind): Promise<Peer> {
+export interface SlowReader extends Peer {
+  /** From now on what is published is read. */
+  read(): void
+}
+
+/**
+ * A server that reads slowly. Who subscribes to `report` is not read until `read()`, and is told, when it publishes to `end`, how many
+ * messages there were and the SHA-256 of them all. What is published to `echo` comes back on `echoed`.
+ */
+export async function startSlowReader(kind: ListenerKind): Promise<SlowReader> {
+  const streams = new Set<Duplex>()
+  const serve = (stream: Duplex): void => {
+    streams.add(stream)
+    readSlowly(stream)
+  }
   const { server: pair, ca } = certificates()
   const secrets = { cert: pair.cert, key: pair.key, ca }
   let server: Server
   if (kind === 'ws' || kind === 'wss') {
     const http = kind === 'ws' ? createHttpServer() : createHttpsServer(secrets)
-    new WebSocketServer({ server: http }).on('connection', (socket) =>
-      readSlowly(createWebSocketStream(socket)),
-    )
+    new WebSocketServer({ server: http }).on('connection', (socket) => serve(createWebSocketStream(socket)))
     server = http
   } else {
-    server = kind === 'tls' ? createTlsServer(secrets, readSlowly) : createServer(readSlowly)
+    server = kind === 'tls' ? createTlsServer(secrets, serve) : createServer(serve)
   }
   const directory = mkdtempSync(join(tmpdir(), 'slow-reader-'))
   const path = join(directory, 'socket')
@@ -45,7 +54,11 @@ export async function startSlowReader(kind: ListenerKind): Promise<Peer> {
   const scheme = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss', unix: 'unix' }[kind]
   return {
     url: kind === 'unix' ? `unix:${path}` : `${scheme}://localhost:${(server.address() as AddressInfo).port}`,
+    read() {
+      for (const stream of streams) stream.resume()
+    },
     async [Symbol.asyncDispose]() {
+      for (const stream of streams) stream.destroy()
       server.close()
       rmSync(directory, { recursive: true, force: true })
     },
@@ -60,8 +73,8 @@ function readSlowly(stream: Duplex): void {
   const send = (packet: Packet): void => {
     stream.write(encode(packet, { protocolVersion: 5, from: 'server' }))
   }
-  const report = (payload: Uint8Array): void =>
-    send({ type: 'publish', packetId: 0, topic: 'report', payload, qos: 0, retain: false, dup: false })
+  const tell = (topic: string, payload: Uint8Array): void =>
+    send({ type: 'publish', packetId: 0, topic, payload, qos: 0, retain: false, dup: false })
   const rest = (ms: number): void => {
     stream.pause()
     setTimeout(() => stream.resume(), ms)
@@ -70,13 +83,13 @@ function readSlowly(stream: Duplex): void {
     if (packet.type === 'connect') send({ type: 'connack', sessionPresent: false, reasonCode: 0 })
     else if (packet.type === 'subscribe') {
       send({ type: 'suback', packetId: packet.packetId, reasonCodes: [0] })
-      rest(FIRST_REST_MS)
+      if (packet.filters[0]?.filter === 'report') stream.pause()
     } else if (packet.type === 'unsubscribe')
       send({ type: 'unsuback', packetId: packet.packetId, reasonCodes: [0] })
     else if (packet.type === 'publish') {
       if (packet.topic === 'end')
-        report(new TextEncoder().encode(JSON.stringify({ count, sha: hash.digest('hex') })))
-      else if (packet.topic === 'echo') report(packet.payload)
+        tell('report', new TextEncoder().encode(JSON.stringify({ count, sha: hash.digest('hex') })))
+      else if (packet.topic === 'echo') tell('echoed', packet.payload)
       else {
         hash.update(packet.topic).update(packet.payload)
         count++
@@ -103,13 +116,12 @@ function readSlowly(stream: Duplex): void {
 }
 
 /** Takes connections, and never says anything. */
-export async function startSilent(): Promise<Peer & { readonly port: number }> {
+export async function startSilent(): Promise<AsyncDisposable & { readonly port: number }> {
   const server = createServer((socket) => socket.on('error', () => {}).resume())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
-    url: `mqtt://127.0.0.1:${port}`,
     port,
     async [Symbol.asyncDispose]() {
       server.close()
