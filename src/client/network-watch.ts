@@ -12,6 +12,7 @@ interface Scope {
 export function watchNetwork(callback: () => void): () => void {
   const scope = globalThis as unknown as Scope
   const { document } = scope
+  if (scope.addEventListener === undefined && document === undefined) return nothing
   const onVisibility = (): void => {
     if (document?.visibilityState === 'visible') callback()
   }
@@ -22,3 +23,5 @@ export function watchNetwork(callback: () => void): () => void {
     document?.removeEventListener?.('visibilitychange', onVisibility)
   }
 }
+
+function nothing(): void {}
