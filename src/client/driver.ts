@@ -455,7 +455,8 @@ export class Driver implements SessionSink, PublicationHost {
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
     const link = this.#link
-    if (link !== undefined) this.#leave(link, true)
+    // A dead link takes no leave: it would be waited for.
+    if (link !== undefined) this.#leave(link, error?.code !== 'ERR_MQTT_KEEP_ALIVE_TIMEOUT')
     const pongs = this.#pongs
     this.#pongs = []
     this.#later(() => {

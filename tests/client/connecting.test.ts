@@ -396,6 +396,29 @@ test('no secret is told by errors, events, traces, log entries or inspection, wh
   expect(text.match(/.{0,80}(geheim|Z2VoZWlt|67 65 68 65 69 6d|103, 101, 104, 101).{0,40}/g)).toBeNull()
 })
 
+test('a link that keep-alive has found dead is dropped at once: nobody is there to close it with', async () => {
+  const server = createHttpServer()
+  new WebSocketServer({ server: server as never }).on('connection', (peer) => {
+    peer.once('message', () => {
+      peer.send(
+        encode(
+          { type: 'connack', sessionPresent: false, reasonCode: 0 },
+          { protocolVersion: 5, from: 'server' },
+        ),
+      )
+      // From here on it hears and says nothing, not even the answer to a Close frame.
+      for (const socket of sockets) socket.pause()
+    })
+  })
+  const client = new Client(`ws://127.0.0.1:${await listen(server)}`, { keepAlive: 1, reconnect: false })
+  await client.connect()
+  const lost = new Promise<number>((resolve) => {
+    client.once('disconnect', () => resolve(performance.now()))
+  })
+  expect(await client.closed).toMatchObject({ error: { code: 'ERR_MQTT_KEEP_ALIVE_TIMEOUT' } })
+  expect(performance.now() - (await lost)).toBeLessThan(1_000)
+})
+
 describeMosquitto(
   'two programs with one client identifier, on a broker that does not say who took over',
   () => {
