@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
+import { checkPair } from '../transport/key-pair.ts'
 import type { TlsOptions } from '../transport/settings.ts'
 import { ValueError } from './errors.ts'
 import { CERT_NONE, PROTOCOL_TLSv1, PROTOCOL_TLSv1_1, PROTOCOL_TLSv1_2 } from './ssl.ts'
@@ -53,6 +54,7 @@ export class TlsSettings {
       ...(ciphers === null ? {} : { ciphers }),
       ...(version === undefined ? {} : { minVersion: version, maxVersion: version }),
     })
+    if (cert !== undefined && key !== undefined) checkPair(cert, key, keyfilePassword ?? undefined)
     const unchecked = certReqs === CERT_NONE
     this.#options = {
       secureContext,

@@ -1,4 +1,3 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import {
   type ConnectionOptions,
@@ -10,8 +9,9 @@ import {
 } from 'node:tls'
 import { ConnectError, OptionsError, wrongOption } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
+import { checkPair } from './key-pair.ts'
 import { reasonOf } from './opening.ts'
-import type { Certificates, TlsOptions } from './settings.ts'
+import type { TlsOptions } from './settings.ts'
 import { closedError, socketEvent } from './tcp.ts'
 
 /** Does TLS on a connected socket, which it owns from here on. Certificates are checked unless the options say not to. */
@@ -109,25 +109,6 @@ function secureContext(options: TlsOptions): SecureContext {
       cause: error,
     })
   }
-}
-
-/**
- * Deno leaves out, without a word, a key that it cannot read, and Node one of another kind than the certificate's: the server would
- * be shown no certificate at all.
- */
-function checkPair(cert: Certificates, key: string | Uint8Array, passphrase: string | undefined): void {
-  const block = pemBlock(key, 'PRIVATE KEY')
-  const privateKey = createPrivateKey({ key: block, ...(passphrase !== undefined && { passphrase }) })
-  // Several are for servers of several kinds.
-  if (typeof cert !== 'string' && !(cert instanceof Uint8Array)) return
-  const isPair = new X509Certificate(pemBlock(cert, 'CERTIFICATE')).checkPrivateKey(privateKey)
-  if (!isPair) throw new Error('`tls.key` is not the key of `tls.cert`')
-}
-
-/** The first of its kind: a file may hold others, and Deno reads no others. */
-function pemBlock(text: string | Uint8Array, kind: string): string {
-  const pem = typeof text === 'string' ? text : Buffer.from(text).toString('latin1')
-  return new RegExp(`-----BEGIN [A-Z0-9 ]*${kind}-----[^]*?-----END [^]*?-----`).exec(pem)?.[0] ?? pem
 }
 
 function bytesOf(

@@ -1,6 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http'
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import {
   CallbackAPIVersion,
@@ -118,6 +122,12 @@ describeMosquitto('TLS, WebSocket and Unix sockets', () => {
     expect(() => client.tls_set('/no/such/file')).toThrow(expect.objectContaining({ code: 'ENOENT' }))
     const { client: own, server } = certificates()
     expect(() => client.tls_set({ certfile: own.certFile, keyfile: server.keyFile })).toThrow()
+    // Of another kind: Node itself would show no certificate, and say nothing.
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const keyfile = join(mkdtempSync(join(tmpdir(), 'other-key-')), 'rsa.key')
+    writeFileSync(keyfile, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    expect(() => client.tls_set({ certfile: own.certFile, keyfile })).toThrow(/private key/)
+    rmSync(dirname(keyfile), { recursive: true })
     expect(() =>
       client.tls_set({ certfile: own.certFile, keyfile: own.keyFile, keyfile_password: 'wrong' }),
     ).toThrow()
