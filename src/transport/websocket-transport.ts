@@ -167,10 +167,22 @@ export class WebSocketTransport implements Transport {
 
   #pollDrain(): void {
     this.#drainTimer ??= setTimeout(() => {
-      this.#drainTimer = undefined
-      this.#checkDrain()
-      if (this.#hasBacklog && !this.#isClosed) this.#pollDrain()
+      // React Native has none.
+      if (typeof MessageChannel === 'undefined') return this.#look()
+      // Browsers let timers that were set by timers wait for a minute in a page that is hidden: what follows is none's doing.
+      const { port1, port2 } = new MessageChannel()
+      port1.onmessage = () => {
+        port1.close()
+        this.#look()
+      }
+      port2.postMessage(0)
     }, DRAIN_POLL_MS)
+  }
+
+  #look(): void {
+    this.#drainTimer = undefined
+    this.#checkDrain()
+    if (this.#hasBacklog && !this.#isClosed) this.#pollDrain()
   }
 
   #checkDrain(): void {
