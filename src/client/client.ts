@@ -1,5 +1,5 @@
 import { checkTopicName } from '../codec/check-topic.ts'
-import type { ConnackPacket, DisconnectPacket, PublishProperties, QoS } from '../codec/packet.ts'
+import type { DisconnectPacket, PublishProperties, QoS } from '../codec/packet.ts'
 import { DISCONNECT } from '../codec/packet-type.ts'
 import { checkPublish } from '../codec/publish.ts'
 import { isReasonCode } from '../codec/reason-code.ts'
@@ -16,7 +16,6 @@ import { checkSessionExpiry } from '../session/handshake.ts'
 import type { Limits } from '../session/limits.ts'
 import { MessageExpiry } from '../session/outbound-message.ts'
 import { untilAborted } from '../transport/opening.ts'
-import { allocate } from './allocate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
 import {
@@ -34,7 +33,7 @@ import type { HandleOptions, Handling, MessageHandler } from './handling.ts'
 import type { ClientHost } from './host.ts'
 import { Lifecycle, type LifecycleOwner, type SessionIdentity } from './lifecycle.ts'
 import { type LogEntry, type LogHook, logHook } from './log.ts'
-import { type AnyMessage, Message } from './message.ts'
+import type { AnyMessage, Message } from './message.ts'
 import {
   type FilterRequest,
   MessageRouter,
@@ -49,13 +48,7 @@ import { present } from './present.ts'
 import { ProducerPressure } from './producer-pressure.ts'
 import { OutgoingPublication, type Publication, type PublishOptions } from './publication.ts'
 import type { PublishItem } from './publish-from.ts'
-import {
-  AUTO_ALIAS,
-  checkAlias,
-  checkPublishOptions,
-  NO_ALIAS,
-  publishProperties,
-} from './publish-request.ts'
+import { checkAlias, checkPublishOptions, publishProperties } from './publish-request.ts'
 import type { RequestOptions } from './requester.ts'
 import type { RequestHandler, RespondOptions } from './responder.ts'
 import type { SchemaOutput, StandardSchema } from './schema.ts'
@@ -100,7 +93,6 @@ const DISCONNECT_TIMEOUT_MS = 5_000
  */
 export class Client implements AsyncDisposable {
   readonly #options: ResolvedOptions
-  readonly #clock: Clock
   readonly #counters: Counters = newCounters()
   readonly #emitter = new EventEmitter<ClientEvents>()
   /** What the parts see of this client. */
@@ -109,13 +101,13 @@ export class Client implements AsyncDisposable {
   readonly #lifecycle: Lifecycle
   /** Made when something is subscribed to or received: a client that only publishes does without. */
   #routerIfAny: MessageRouter | undefined = undefined
-  readonly #pressure: ProducerPressure
+  /** Made when a producer asks whether to wait. */
+  #pressureIfAny: ProducerPressure | undefined = undefined
   /** Ends the watching of the page's network, which began with the first `connect()`. */
   #unwatchNetwork: (() => void) | undefined = undefined
   readonly #log: LogHook | undefined
   #streams: Set<StateStream> | undefined = undefined
   readonly #queueIsBounded: boolean
-  readonly #plainAlias: number
   #stored: StoredSession | undefined = undefined
   #lastError: MqttError | undefined = undefined
   #checkedOptions: PublishOptions | undefined = undefined
@@ -130,31 +122,13 @@ export class Client implements AsyncDisposable {
     const given = constructorOptions(url, options)
     const resolved = resolveOptions(given)
     this.#options = resolved
-    this.#clock = clock
     this.#log = logHook(resolved.log)
     const { queue } = resolved
     this.#queueIsBounded =
-      Number.isFinite(queue.maxMessages) || Number.isFinite(queue.maxBytes) || queue.qos0 !== 'queue'
-    this.#plainAlias = resolved.autoTopicAlias ? AUTO_ALIAS : NO_ALIAS
-    this.#inside = new Client.#Inside(this)
-    this.#driver = new Driver(
-      {
-        maxInflight: resolved.maxInflight,
-        onSessionLost: resolved.onSessionLost,
-        resubscribe: resolved.resubscribe,
-        // Publications that do not want an alias say so themselves.
-        autoTopicAlias: true,
-        publishClass: Message,
-        allocate,
-      },
-      resolved.ackTimeoutMs,
-      clock,
-      this.#inside,
-      this.#counters,
-      resolved.store !== undefined,
-    )
+      Math.min(queue.maxMessages, queue.maxBytes) < Number.POSITIVE_INFINITY || queue.qos0 !== 'queue'
+    this.#inside = new Client.#Inside(this, clock)
+    this.#driver = new Driver(resolved, this.#inside, this.#counters)
     this.#lifecycle = new Lifecycle(this.#inside, this.#driver, given, resolved)
-    this.#pressure = new ProducerPressure(this.#driver, clock, this.#counters)
   }
 
   // ------------------------------------------------------------------------------------------------ state
@@ -303,8 +277,7 @@ export class Client implements AsyncDisposable {
     let qos: QoS = 0
     let retain = false
     let properties: PublishProperties | undefined
-    let expiry = this.#age()
-    let alias = this.#plainAlias
+    let alias = 0
     const signal = options?.signal
     if (options !== undefined) {
       ;({ qos = 0, retain = false } = options)
@@ -315,13 +288,13 @@ export class Client implements AsyncDisposable {
       }
       properties = publishProperties(options)
       if (options.topicAlias !== undefined) alias = checkAlias(options.topicAlias)
-      if (options.messageExpiryInterval !== undefined) expiry = this.#expiry(options.messageExpiryInterval)
     }
+    const expiry = this.#expiry(options?.messageExpiryInterval)
     const driver = this.#driver
     const publication = new OutgoingPublication(driver, topic, bytes, qos, retain, properties, expiry, alias)
     // What is encoded at once need not be looked at before.
-    const isPlain = typeof topic === 'string' && signal === undefined && alias === NO_ALIAS
-    if (!isPlain || !driver.writesAtOnce(qos)) {
+    const hasAlias = alias !== 0 || this.#options.autoTopicAlias
+    if (typeof topic !== 'string' || signal !== undefined || hasAlias || !driver.writesAtOnce(qos)) {
       checkTopicName(topic)
       if (properties !== undefined) checkPublish(this.#lifecycle.protocolVersion, publication)
     }
@@ -501,19 +474,15 @@ export class Client implements AsyncDisposable {
     readonly clock: Clock
     readonly #client: Client
 
-    constructor(client: Client) {
+    constructor(client: Client, clock: Clock) {
       this.#client = client
-      this.clock = client.#clock
+      this.clock = clock
     }
 
     // ---- for the driver ----
 
-    onConnected(limits: Limits, connack: ConnackPacket): void {
-      this.#client.#lifecycle.onConnected(limits, connack)
-    }
-
-    onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
-      this.#client.#lifecycle.onDisconnected(error, packet)
+    get connections(): Lifecycle {
+      return this.#client.#lifecycle
     }
 
     onMessages(messages: AnyMessage[]): void {
@@ -526,14 +495,6 @@ export class Client implements AsyncDisposable {
 
     onResubscribed(results: readonly FilterResult[]): void {
       this.#client.#routerIfAny?.resubscribed(results)
-    }
-
-    onAuthenticate(data: Uint8Array | undefined): void {
-      this.#client.#lifecycle.onAuthenticate(data)
-    }
-
-    onReauthenticated(data: Uint8Array | undefined): void {
-      this.#client.#lifecycle.onReauthenticated(data)
     }
 
     onPublishFailed(publication: OutgoingPublication, error: unknown): void {
@@ -571,7 +532,7 @@ export class Client implements AsyncDisposable {
     }
 
     reconnecting(attempt: number, delayMs: number, cause: MqttError): void {
-      this.#client.#note('info', 'reconnecting', () => ({ attempt, delayMs: Math.round(delayMs) }))
+      this.#client.#note('info', 'reconnecting', { attempt, delayMs: Math.round(delayMs) })
       this.#client.#emit('reconnecting', { attempt, delayMs, cause })
     }
 
@@ -636,7 +597,7 @@ export class Client implements AsyncDisposable {
 
     dropped(message: AnyMessage, reason: string): void {
       this.#client.#counters.dropped++
-      this.#client.#note('warn', 'message dropped', () => ({ topic: message.topic, reason }))
+      this.#client.#note('warn', 'message dropped', { topic: message.topic, reason })
       this.#client.#emit('dropped', { message, reason })
     }
   }
@@ -650,19 +611,23 @@ export class Client implements AsyncDisposable {
     return this.#routerIfAny
   }
 
+  get #pressure(): ProducerPressure {
+    this.#pressureIfAny ??= new ProducerPressure(this.#driver, this.#inside.clock, this.#counters)
+    return this.#pressureIfAny
+  }
+
   #deliver(messages: AnyMessage[]): void {
     this.#counters.messagesReceived += messages.length
     const router = this.#router
     for (let index = 0; index < messages.length; ) {
       // Each may change who listens.
-      const isHeard = this.#emitter.listenerCount('message') > 0
-      index = router.deliver(messages, index, isHeard ? this.#listen : undefined)
+      index = router.deliver(messages, index, this.#isHeard('message') ? this.#listen : undefined)
     }
   }
 
   #sessionLost(): void {
     this.#counters.sessionsLost++
-    this.#note('warn', 'session lost', () => ({}))
+    this.#note('warn', 'session lost')
     this.#routerIfAny?.sessionLost()
     this.#emit('gap')
   }
@@ -671,7 +636,7 @@ export class Client implements AsyncDisposable {
     const { topic, qos } = publication
     if (error instanceof QueueFullError && error.code !== 'ERR_MQTT_QUEUE_FULL') {
       this.#counters.dropped++
-      this.#note('warn', 'publication dropped', () => ({ topic, reason: error.message }))
+      this.#note('warn', 'publication dropped', { topic, reason: error.message })
       this.#emit('dropped', { publication, reason: error.message })
       return
     }
@@ -694,9 +659,7 @@ export class Client implements AsyncDisposable {
     const { StoredSession } = await import('./stored-session.ts')
     // A client that ended meanwhile has nobody left to close what would be opened.
     if (this.#lifecycle.endedWith !== undefined) throw this.#lifecycle.endedWith
-    this.#stored ??= new StoredSession(store, this.#options, this.#driver, this.#plainAlias, (error) =>
-      this.#report(error),
-    )
+    this.#stored ??= new StoredSession(store, this.#options, this.#driver, (error) => this.#report(error))
     return this.#stored.open()
   }
 
@@ -713,7 +676,7 @@ export class Client implements AsyncDisposable {
   }
 
   #turnEnded(): void {
-    this.#pressure.turnEnded()
+    this.#pressureIfAny?.turnEnded()
     this.#lifecycle.turnEnded()
     // Channels tell nobody when they are subscribed to: one look per turn.
     if (packetSendChannel.hasSubscribers || packetReceiveChannel.hasSubscribers) this.#trace()
@@ -724,15 +687,15 @@ export class Client implements AsyncDisposable {
     if (change.state === 'closed' || (change.state === 'disconnecting' && !isHandling)) this.#leaving = true
     // Now: what is left fails next, and would look finished to those who wait for it.
     const { endedWith } = this.#lifecycle
-    if (change.state === 'closed' && endedWith !== undefined) this.#pressure.end(endedWith)
-    this.#note('debug', `state ${change.state}`, () => ({ previous: change.previous, cause: change.cause }))
-    if (this.#streams !== undefined) for (const stream of [...this.#streams]) stream.push(change)
+    if (change.state === 'closed' && endedWith !== undefined) this.#pressureIfAny?.end(endedWith)
+    this.#note('debug', `state ${change.state}`, { previous: change.previous, cause: change.cause })
+    for (const stream of [...(this.#streams ?? [])]) stream.push(change)
     this.#emit('state', change)
   }
 
   #connected(info: ConnectionInfo): void {
     this.#counters.connections++
-    this.#note('info', 'connected', () => ({ server: info.server, sessionPresent: info.sessionPresent }))
+    this.#note('info', 'connected', { server: info.server, sessionPresent: info.sessionPresent })
     if (this.#inherited !== false) this.#inherited = info.sessionPresent
     this.#emit('connect', info)
   }
@@ -741,15 +704,15 @@ export class Client implements AsyncDisposable {
     if (error !== undefined) {
       this.#counters.connectionsLost++
       this.#lastError = error
-      this.#note('warn', 'connection lost', () => ({ error }))
-    } else this.#note('info', 'disconnected', () => ({}))
+      this.#note('warn', 'connection lost', { error })
+    } else this.#note('info', 'disconnected')
     this.#emit('disconnect', error, packet)
   }
 
   #attemptFailed(error: MqttError, attempt: number): void {
     this.#counters.connectFailures++
     this.#lastError = error
-    this.#note('warn', 'attempt failed', () => ({ attempt, error }))
+    this.#note('warn', 'attempt failed', { attempt, error })
   }
 
   /** A connection that looks alive may have died while nobody looked: a ping finds out sooner than the keep-alive. */
@@ -762,10 +725,7 @@ export class Client implements AsyncDisposable {
     this.#leaving = true
     this.#unwatchNetwork?.()
     if (info.error !== undefined) this.#lastError = info.error
-    this.#note(info.error === undefined ? 'info' : 'error', 'closed', () => ({
-      reason: info.reason,
-      error: info.error,
-    }))
+    this.#note(info.error === undefined ? 'info' : 'error', 'closed', { ...info })
     this.#routerIfAny?.end(info.error)
     this.#emit('close', info)
   }
@@ -774,13 +734,12 @@ export class Client implements AsyncDisposable {
   #report(error: MqttError): void {
     this.#counters.errors++
     this.#lastError = error
-    this.#note('error', error.message, () => ({ code: error.code }))
-    if (!this.#isHeard('error')) return
+    this.#note('error', error.message, { code: error.code })
     try {
       this.#emitter.emit('error', error)
     } catch (cause) {
       // A listener of "error" that throws has nobody left to tell.
-      this.#note('error', 'a listener of "error" has thrown', () => ({ cause }))
+      this.#note('error', 'a listener of "error" has thrown', { cause })
     }
   }
 
@@ -788,7 +747,6 @@ export class Client implements AsyncDisposable {
     event: E,
     ...details: Parameters<ClientEvents[E]>
   ): void {
-    if (!this.#isHeard(event)) return
     try {
       ;(this.#emitter as unknown as EventEmitter).emit(event, ...details)
     } catch (cause) {
@@ -801,10 +759,10 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  #note(level: LogEntry['level'], message: string, details: () => Record<string, unknown>): void {
+  #note(level: LogEntry['level'], message: string, details: Record<string, unknown> = {}): void {
     if (this.#log === undefined) return
     try {
-      this.#log({ level, message, clientId: this.clientId, details: details() })
+      this.#log({ level, message, clientId: this.clientId, details })
     } catch {
       // A log that fails must not take the connection with it.
     }
@@ -865,18 +823,14 @@ export class Client implements AsyncDisposable {
 
   // ------------------------------------------------------------------------------------------------ the queue's limits
 
-  /** The age limit of the queue, as an expiry of the publication; most clients have none. */
-  #age(): MessageExpiry | undefined {
+  /** The sooner of the message's own end and the age limit of the queue; most have neither. */
+  #expiry(seconds: number = Number.POSITIVE_INFINITY): MessageExpiry | undefined {
     const { maxAgeMs } = this.#options.queue
-    if (maxAgeMs === Number.POSITIVE_INFINITY) return undefined
-    return new MessageExpiry(this.#clock.now() + maxAgeMs, Number.POSITIVE_INFINITY)
-  }
-
-  #expiry(seconds: number): MessageExpiry {
+    if (Math.min(seconds, maxAgeMs) === Number.POSITIVE_INFINITY) return undefined
     // The session's time, or the interval on the wire would be a second too long.
     const now = this.#driver.turnNow()
     const endsAt = now + seconds * 1000
-    return new MessageExpiry(Math.min(endsAt, now + this.#options.queue.maxAgeMs), endsAt)
+    return new MessageExpiry(Math.min(endsAt, now + maxAgeMs), endsAt)
   }
 
   /** Makes room in the queue as `overflow` says; false when the publication itself was refused. */
@@ -890,7 +844,7 @@ export class Client implements AsyncDisposable {
       const message = `Publication to "${topic}" was not sent: there is no connection and queue.qos0 is "${qos0}"`
       const code = 'ERR_MQTT_NOT_CONNECTED'
       const error = qos0 === 'drop' ? new QueueFullError(message, { code }) : new MqttError(message, { code })
-      this.#driver.refuse(publication, error)
+      driver.refuse(publication, error)
       return false
     }
     const size = publication.payload.length
@@ -898,8 +852,8 @@ export class Client implements AsyncDisposable {
     // What is larger than the whole queue would cost all others and not fit either.
     while (overflow === 'drop-oldest' && size <= maxBytes && isFull()) {
       const oldest = driver.oldestQueued()
-      if (oldest === undefined || !this.#driver.cancel(oldest)) break
-      this.#driver.refuse(
+      if (oldest === undefined || !driver.cancel(oldest)) break
+      driver.refuse(
         oldest,
         queueFull(oldest.topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped from the full queue for a newer one'),
       )
@@ -909,7 +863,7 @@ export class Client implements AsyncDisposable {
       overflow === 'reject'
         ? queueFull(topic, 'ERR_MQTT_QUEUE_FULL', 'refused: the queue is full')
         : queueFull(topic, 'ERR_MQTT_QUEUE_DROPPED', 'dropped: the queue is full')
-    this.#driver.refuse(publication, error)
+    driver.refuse(publication, error)
     return false
   }
 }

@@ -14,33 +14,40 @@ import type { RestoredSession } from '../session/journal.ts'
 import { graceMs } from '../session/keep-alive.ts'
 import type { Limits } from '../session/limits.ts'
 import type { OutboundMessage } from '../session/outbound-message.ts'
-import { Session, type SessionConfig } from '../session/session.ts'
+import { Session } from '../session/session.ts'
 import type { PacketTrace, PublishOutcome, SessionSink } from '../session/sink.ts'
 import { CONGESTION_MARK } from '../transport/marks.ts'
 import type { Transport, TransportHandler } from '../transport/transport.ts'
 import type { Clock, Timer } from './clock.ts'
 import { type DurableJournal, JournalGate } from './journal-gate.ts'
 import type { AnyMessage } from './message.ts'
+import type { ResolvedOptions } from './options.ts'
 import { PromiseParts } from './promise-parts.ts'
 import type { OutgoingPublication, PublicationHost } from './publication.ts'
 import type { Counters } from './stats.ts'
 
 /** Who is told, last in each turn: these calls may run user code, and may call the driver again. */
 export interface DriverOwner {
-  onConnected(limits: Limits, connack: ConnackPacket): void
-  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void
+  readonly clock: Clock
+  readonly connections: ConnectionOwner
   /** In the order of arrival, and one at least. */
   onMessages(messages: AnyMessage[]): void
   onSessionLost(): void
   onResubscribed(results: readonly FilterResult[]): void
-  onAuthenticate(data: Uint8Array | undefined): void
-  onReauthenticated(data: Uint8Array | undefined): void
   onPublishFailed(publication: OutgoingPublication, error: unknown): void
   onStoreFailed(error: StoreError): void
   /** Something was published, and the store is not open yet. */
   onStoreNeeded(): void
   /** Bytes were sent or the queue became shorter. */
   onTurnEnd(): void
+}
+
+/** Who makes the connections. */
+export interface ConnectionOwner {
+  onConnected(limits: Limits, connack: ConnackPacket): void
+  onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void
+  onAuthenticate(data: Uint8Array | undefined): void
+  onReauthenticated(data: Uint8Array | undefined): void
 }
 
 /** A turn's output is written in pieces of this size, so that a long loop of publications keeps the network busy. */
@@ -53,7 +60,10 @@ const EAGER_STORE = 196_608
 
 const NEVER = Number.POSITIVE_INFINITY
 
+// Of all drivers that have none: nothing is put into them.
 const NO_LINKS: readonly Link[] = []
+const NO_PONGS: readonly PromiseParts<number>[] = []
+const NO_NEWS: (AnyMessage[] | (() => void))[] = []
 
 /** One network connection, as the driver holds it: calls of one that was left behind reach nobody. */
 class Link implements TransportHandler {
@@ -84,11 +94,9 @@ class Link implements TransportHandler {
  */
 export class Driver implements SessionSink, PublicationHost {
   readonly session: Session
-  readonly #clock: Clock
   readonly #owner: DriverOwner
   readonly #counters: Counters
   readonly #ackTimeoutMs: number
-  readonly #eagerFlush: number
   /** Undefined without a store. */
   readonly #gate: JournalGate | undefined
   // Lists and promises are made when there is something to be kept in them: most clients never have most of them.
@@ -120,32 +128,20 @@ export class Driver implements SessionSink, PublicationHost {
   #congested = false
   #publishing: OutboundMessage | undefined = undefined
   /** What is to be told when the session has returned, in order. */
-  #inbox: (AnyMessage[] | (() => void))[] = []
+  #inbox = NO_NEWS
   /** The messages at its end. */
   #run: AnyMessage[] | undefined = undefined
   /** Those who wait for the answer to a ping: with its time. */
-  #pongs: readonly PromiseParts<number>[] = []
+  #pongs = NO_PONGS
   #allClosed: PromiseParts<void> | undefined = undefined
-  // Made once, for each turn and timer. A bound function is half as large as a closure with what it closes over.
-  readonly #onTurnEnd: () => void = this.#turnEnds.bind(this)
-  readonly #onTimer: () => void = this.#timerFires.bind(this)
 
-  constructor(
-    config: SessionConfig,
-    ackTimeoutMs: number,
-    clock: Clock,
-    owner: DriverOwner,
-    counters: Counters,
-    durable: boolean,
-  ) {
-    this.#clock = clock
-    this.#now = clock.now()
+  constructor(options: ResolvedOptions, owner: DriverOwner, counters: Counters) {
+    this.#now = owner.clock.now()
     this.#owner = owner
     this.#counters = counters
-    this.#ackTimeoutMs = ackTimeoutMs
-    this.#gate = durable ? new JournalGate() : undefined
-    this.#eagerFlush = durable ? EAGER_STORE : EAGER_FLUSH
-    this.session = new Session(config, this, this.#gate)
+    this.#ackTimeoutMs = options.ackTimeoutMs
+    this.#gate = options.store === undefined ? undefined : new JournalGate()
+    this.session = new Session(options, this, this.#gate)
   }
 
   set trace(trace: PacketTrace | undefined) {
@@ -228,7 +224,8 @@ export class Driver implements SessionSink, PublicationHost {
       this.#publishing = undefined
     }
     if (!this.#turnScheduled) this.#after()
-    else if (this.session.output.length >= this.#eagerFlush) this.#flush()
+    else if (this.session.output.length >= (this.#gate === undefined ? EAGER_FLUSH : EAGER_STORE))
+      this.#flush()
   }
 
   /** Settles a publication that was not taken, or was taken out again. */
@@ -450,7 +447,7 @@ export class Driver implements SessionSink, PublicationHost {
   // ------------------------------------------------------------------------------------------------ the sink
 
   onConnected(limits: Limits, connack: ConnackPacket): void {
-    this.#later(() => this.#owner.onConnected(limits, connack))
+    this.#later(() => this.#owner.connections.onConnected(limits, connack))
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {
@@ -458,18 +455,18 @@ export class Driver implements SessionSink, PublicationHost {
     // A dead link takes no leave: it would be waited for.
     if (link !== undefined) this.#leave(link, error?.code !== 'ERR_MQTT_KEEP_ALIVE_TIMEOUT')
     const pongs = this.#pongs
-    this.#pongs = []
+    this.#pongs = NO_PONGS
     this.#later(() => {
       for (const pong of pongs)
         pong.reject(error ?? new ClosedError('The connection was closed before the answer to the ping'))
-      this.#owner.onDisconnected(error, packet)
+      this.#owner.connections.onDisconnected(error, packet)
     })
   }
 
   onMessage(message: InboundMessage): void {
     if (this.#run === undefined) {
       this.#run = []
-      this.#inbox.push(this.#run)
+      this.#note(this.#run)
     }
     this.#run.push(message as AnyMessage)
   }
@@ -496,11 +493,11 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   onAuthenticate(data: Uint8Array | undefined): void {
-    this.#later(() => this.#owner.onAuthenticate(data))
+    this.#later(() => this.#owner.connections.onAuthenticate(data))
   }
 
   onReauthenticated(data: Uint8Array | undefined): void {
-    this.#later(() => this.#owner.onReauthenticated(data))
+    this.#later(() => this.#owner.connections.onReauthenticated(data))
   }
 
   onPong(): void {
@@ -517,7 +514,7 @@ export class Driver implements SessionSink, PublicationHost {
   }
 
   #tick(): number {
-    this.#now = this.#clock.now()
+    this.#now = this.#owner.clock.now()
     return this.#now
   }
 
@@ -525,7 +522,7 @@ export class Driver implements SessionSink, PublicationHost {
   #after(): void {
     if (this.#turnScheduled) return
     this.#turnScheduled = true
-    this.#clock.soon(this.#onTurnEnd)
+    this.#owner.clock.soon(this.#turnEnds.bind(this))
   }
 
   #turnEnds(): void {
@@ -542,13 +539,18 @@ export class Driver implements SessionSink, PublicationHost {
 
   #later(callback: () => void): void {
     this.#run = undefined
-    this.#inbox.push(callback)
+    this.#note(callback)
+  }
+
+  #note(news: AnyMessage[] | (() => void)): void {
+    if (this.#inbox === NO_NEWS) this.#inbox = [news]
+    else this.#inbox.push(news)
   }
 
   /** User code, last. What it does comes back as new inputs. */
   #tell(): void {
     const inbox = this.#inbox
-    this.#inbox = []
+    this.#inbox = NO_NEWS
     this.#run = undefined
     for (const item of inbox) {
       if (typeof item === 'function') item()
@@ -651,7 +653,7 @@ export class Driver implements SessionSink, PublicationHost {
     if (deadline >= this.#armedFor) return
     this.#armedFor = deadline
     this.#armedByNetwork = false
-    this.#timer = this.#clock.setTimer(this.#onTimer, deadline - this.#now)
+    this.#timer = this.#owner.clock.setTimer(this.#timerFires.bind(this), deadline - this.#now)
   }
 
   #disarm(): void {

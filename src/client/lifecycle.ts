@@ -25,7 +25,7 @@ import { backoffDelay } from './backoff.ts'
 import type { Clock, Timer } from './clock.ts'
 import { connectRequest, randomClientId } from './connect-request.ts'
 import { type ConnectionInfo, connectionInfo } from './connection-info.ts'
-import type { Driver } from './driver.ts'
+import type { ConnectionOwner, Driver } from './driver.ts'
 import type { ClientOptions, ConnectAttempt, ResolvedOptions } from './options.ts'
 import { PromiseParts } from './promise-parts.ts'
 import { classOf } from './reason-class.ts'
@@ -87,6 +87,8 @@ interface Run {
   isOver: boolean
   /** Gives up what is under way. */
   giveUp: ((reason: unknown) => void) | undefined
+  /** Ends the pause before the next attempt. */
+  wake: (() => void) | undefined
 }
 
 const NOBODY: readonly Waiter[] = []
@@ -96,7 +98,7 @@ const NO_SERVERS: readonly Endpoint[] = []
  * Connecting, losing, coming back, ending. One state, moved by the table in state.ts alone, and at most one `#run` that makes attempts;
  * whoever takes the state elsewhere gives up the run first.
  */
-export class Lifecycle {
+export class Lifecycle implements ConnectionOwner {
   readonly #owner: LifecycleOwner
   readonly #driver: Driver
   /** What `connectOptions` overrides; undefined without that. */
@@ -108,7 +110,6 @@ export class Lifecycle {
   #run: Run | undefined = undefined
   #handshake: PromiseParts<void> | undefined = undefined
   #waiters: readonly Waiter[] = NOBODY
-  #wake: (() => void) | undefined = undefined
   #prepared: boolean
 
   /** Attempts since the last stable connection. */
@@ -255,7 +256,7 @@ export class Lifecycle {
 
   /** The network is back, or the page is seen again: what waits for its next attempt makes it now. */
   retryNow(): void {
-    this.#wake?.()
+    this.#run?.wake?.()
   }
 
   /** The driver's turn is over. */
@@ -363,7 +364,7 @@ export class Lifecycle {
   }
 
   #start(event: 'connect' | 'lost', cause: MqttError | undefined, delayMs: number): void {
-    const run: Run = { isOver: false, giveUp: undefined }
+    const run: Run = { isOver: false, giveUp: undefined, wake: undefined }
     this.#run = run
     this.#move(event, cause)
     if (run.isOver) return // a listener closed the client
@@ -522,13 +523,11 @@ export class Lifecycle {
     return new Promise((resolve) => {
       const done = () => {
         timer.cancel()
-        run.giveUp = undefined
-        this.#wake = undefined
+        run.giveUp = run.wake = undefined
         resolve()
       }
       const timer = this.#owner.clock.setTimer(done, delayMs)
-      this.#wake = done
-      run.giveUp = done
+      run.giveUp = run.wake = done
       // A listener of `reconnecting` may have closed the client.
       if (run.isOver) done()
     })

@@ -1,7 +1,7 @@
 /** What is used of a page or a worker; nothing of it exists on Node. */
 interface Scope {
-  addEventListener?: (type: string, listener: () => void) => void
-  removeEventListener?: (type: string, listener: () => void) => void
+  addEventListener(type: string, listener: () => void): void
+  removeEventListener(type: string, listener: () => void): void
   readonly document?: Scope & { readonly visibilityState?: string }
 }
 
@@ -11,16 +11,16 @@ interface Scope {
  */
 export function watchNetwork(callback: () => void): () => void {
   const scope = globalThis as unknown as Scope
+  if (scope.addEventListener === undefined) return nothing
   const { document } = scope
-  if (scope.addEventListener === undefined && document === undefined) return nothing
   const onVisibility = (): void => {
     if (document?.visibilityState === 'visible') callback()
   }
-  scope.addEventListener?.('online', callback)
-  document?.addEventListener?.('visibilitychange', onVisibility)
+  scope.addEventListener('online', callback)
+  document?.addEventListener('visibilitychange', onVisibility)
   return () => {
-    scope.removeEventListener?.('online', callback)
-    document?.removeEventListener?.('visibilitychange', onVisibility)
+    scope.removeEventListener('online', callback)
+    document?.removeEventListener('visibilitychange', onVisibility)
   }
 }
 

@@ -1,13 +1,16 @@
 import { checkTopicName } from '../codec/check-topic.ts'
 import type { ConnectProperties, ProtocolVersion, QoS, Will, WillProperties } from '../codec/packet.ts'
 import { type MqttError, wrongOption } from '../errors.ts'
+import type { SessionConfig } from '../session/session.ts'
 import type { SessionStore } from '../store/store.ts'
 import type { CustomTransport } from '../transport/custom.ts'
-import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts'
+import { type Endpoint, parseEndpoint, parseServer } from '../transport/endpoint.ts'
 import type { SocketOptions, TlsOptions, WebSocketOptions } from '../transport/settings.ts'
+import { allocate } from './allocate.ts'
 import type { Authenticator } from './authentication/authenticator.ts'
 import type { Backoff, ReconnectDelay, ReconnectOptions } from './backoff.ts'
 import type { LogHook } from './log.ts'
+import { Message } from './message.ts'
 import { checkOptions } from './options-schema.ts'
 import { type Payload, payloadBytes } from './payload.ts'
 import { present } from './present.ts'
@@ -187,8 +190,11 @@ export interface ClientOptions {
   readonly log?: LogHook | undefined
 }
 
-/** Options with their defaults filled in, never changed; what a server grants is in `Limits`. */
-export interface ResolvedOptions {
+/**
+ * Options with their defaults filled in, never changed, and with what the session is told beside them; what a server grants is in
+ * `Limits`.
+ */
+export interface ResolvedOptions extends SessionConfig {
   /** Empty only with a `transport` of one's own. */
   readonly servers: readonly Endpoint[]
   readonly shuffled: boolean
@@ -249,28 +255,25 @@ const QUEUE: ResolvedOptions['queue'] = {
   memoryBytes: 16_777_216,
 }
 
-/** Options that are taken as they are given. */
-const DEFAULTS: Omit<
-  ResolvedOptions,
-  | 'servers'
-  | 'shuffled'
-  | 'protocolVersion'
-  | 'versionFallback'
-  | 'cleanStart'
-  | 'password'
-  | 'will'
-  | 'connectProperties'
-  | 'reconnect'
-  | 'queue'
-> = {
+const DEFAULTS: ResolvedOptions = {
+  servers: [],
+  shuffled: false,
   clientId: undefined,
+  protocolVersion: 5,
+  versionFallback: false,
+  cleanStart: true,
   keepAlive: 60,
   username: undefined,
+  password: undefined,
+  will: undefined,
+  connectProperties: {},
   onSessionLost: 'reject',
   resubscribe: true,
   maxInflight: undefined,
   store: undefined,
   autoTopicAlias: false,
+  publishClass: Message,
+  allocate,
   authenticator: undefined,
   connectTimeoutMs: 10_000,
   ackTimeoutMs: 0,
@@ -281,7 +284,9 @@ const DEFAULTS: Omit<
   transport: undefined,
   connectOptions: undefined,
   redirects: true,
+  reconnect: RECONNECT,
   reasonCodes: {},
+  queue: QUEUE,
   log: undefined,
 }
 
@@ -299,9 +304,9 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   checkOptions(options)
   const version = options.protocolVersion ?? 5
   const sessionExpiryInterval = options.sessionExpiryInterval ?? (options.store === undefined ? 0 : FOREVER)
-  const servers = (options.servers ?? (options.url === undefined ? [] : [options.url])).map((server) =>
-    parseEndpoint(server),
-  )
+  const servers =
+    options.servers?.map((server) => parseEndpoint(server)) ??
+    (options.url === undefined ? [] : parseServer(options.url))
   if (servers.length === 0 && options.transport === undefined) {
     const expected = 'the URL of a server (mqtt://host), `servers`, or a `transport`'
     throw wrongOption('url', expected)
@@ -316,7 +321,8 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   }
   const { reconnect } = options
   // Not frozen: a frozen object has a shape of its own, as large as itself.
-  return Object.assign(withDefaults(DEFAULTS, options), {
+  return withDefaults(DEFAULTS, {
+    ...options,
     servers,
     shuffled: options.serverOrder === 'shuffled',
     protocolVersion: version === 'auto' ? 5 : version,
@@ -333,7 +339,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   })
 }
 
-/** `undefined` counts as absent. The defaults are inherited: a thousand clients have them once. */
+/** `undefined` counts as absent. What is as the defaults have it is inherited: a thousand clients have it once. */
 function withDefaults<T extends object>(
   defaults: T,
   given: { readonly [K in keyof T]?: T[K] | undefined } | true | undefined,
@@ -342,7 +348,7 @@ function withDefaults<T extends object>(
   const merged = Object.create(defaults) as T
   for (const key in defaults) {
     const value = given[key]
-    if (value !== undefined) merged[key] = value
+    if (value !== undefined && value !== defaults[key]) merged[key] = value
   }
   return merged
 }

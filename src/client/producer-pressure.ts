@@ -1,7 +1,8 @@
 import { ClosedError, type MqttError } from '../errors.ts'
-import { onAbort } from '../transport/opening.ts'
+import { untilAborted } from '../transport/opening.ts'
 import type { Clock } from './clock.ts'
 import type { Driver } from './driver.ts'
+import { PromiseParts } from './promise-parts.ts'
 import type { Counters } from './stats.ts'
 
 /** Above one of these a producer should wait, and below half of all it may go on. */
@@ -12,8 +13,7 @@ const IN_FLIGHT = 16_384
 
 interface Waiting {
   readonly isOver: () => boolean
-  resolve(): void
-  reject(error: unknown): void
+  readonly parts: PromiseParts<void>
 }
 
 /** Back-pressure for producers: when to wait, and the promises of those who do. */
@@ -21,14 +21,15 @@ export class ProducerPressure {
   readonly #driver: Driver
   readonly #clock: Clock
   readonly #counters: Counters
-  #waiting: Set<Waiting> | undefined
-  /** `bytesSent` when the last turn ended. */
-  #sentBefore = 0
+  #waiting: Set<Waiting> | undefined = undefined
+  /** `bytesSent` when the last turn ended, or the first question was asked. */
+  #sentBefore: number
 
   constructor(driver: Driver, clock: Clock, counters: Counters) {
     this.#driver = driver
     this.#clock = clock
     this.#counters = counters
+    this.#sentBefore = counters.bytesSent
   }
 
   get needsDrain(): boolean {
@@ -66,14 +67,14 @@ export class ProducerPressure {
   turnEnded(): void {
     this.#sentBefore = this.#counters.bytesSent
     if (this.#waiting === undefined) return
-    for (const waiting of this.#waiting) if (waiting.isOver()) waiting.resolve()
+    for (const { isOver, parts } of this.#waiting) if (isOver()) parts.resolve()
   }
 
   end(error: MqttError): void {
-    for (const waiting of this.#waiting ?? []) {
-      if (waiting.isOver()) waiting.resolve()
+    for (const { isOver, parts } of this.#waiting ?? []) {
+      if (isOver()) parts.resolve()
       else
-        waiting.reject(
+        parts.reject(
           new ClosedError(`Publications were left when the client ended: ${error.message}`, { cause: error }),
         )
     }
@@ -87,28 +88,16 @@ export class ProducerPressure {
     return this.#driver.congested
   }
 
-  #until(isOver: () => boolean, signal: AbortSignal | undefined): Promise<void> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (isOver()) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        this.#waiting?.delete(waiting)
-        stop()
-      }
-      const waiting: Waiting = {
-        isOver,
-        resolve: () => {
-          done()
-          resolve()
-        },
-        reject: (error) => {
-          done()
-          reject(error)
-        },
-      }
-      this.#waiting ??= new Set()
-      this.#waiting.add(waiting)
-      const stop = onAbort(signal, waiting.reject)
-    })
+  async #until(isOver: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    if (isOver()) return
+    const waiting: Waiting = { isOver, parts: new PromiseParts() }
+    this.#waiting ??= new Set()
+    this.#waiting.add(waiting)
+    try {
+      await untilAborted(waiting.parts.promise, signal)
+    } finally {
+      this.#waiting.delete(waiting)
+    }
   }
 }

@@ -3,9 +3,8 @@ import { wrongOption } from '../errors.ts'
 import type { PublishOptions } from './publication.ts'
 import { userPropertyPairs } from './user-properties.ts'
 
-/** The session's words for "no alias" and "the session's choice"; numbers above 0 are aliases of the caller's. */
-export const NO_ALIAS = -1
-export const AUTO_ALIAS = 0
+/** The session's word for "one of its choice". */
+const AUTO_ALIAS = -1
 
 const KNOWN: ReadonlySet<string> = new Set([
   'qos',

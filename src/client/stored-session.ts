@@ -14,27 +14,23 @@ export class StoredSession {
   readonly #store: SessionStore
   readonly #options: ResolvedOptions
   readonly #driver: Driver
-  readonly #alias: number
   readonly #report: (error: StoreError) => void
   #opening: Promise<SessionIdentity> | undefined
   #close: (() => Promise<void>) | undefined
   #ended = false
 
   /**
-   * @param alias - Topic Alias of restored publications: those of the process that is gone were of its connections
    * @param report - damage that was found, and what goes wrong at closing
    */
   constructor(
     store: SessionStore,
     options: ResolvedOptions,
     driver: Driver,
-    alias: number,
     report: (error: StoreError) => void,
   ) {
     this.#store = store
     this.#options = options
     this.#driver = driver
-    this.#alias = alias
     this.#report = report
   }
 
@@ -91,6 +87,7 @@ export class StoredSession {
     const { topic, payload, qos, retain, properties, expiry } = fields
     const renewed = expiry === undefined ? undefined : new MessageExpiry(expiry.dropAt, expiry.endsAt)
     if (expiry !== undefined && renewed !== undefined) renewed.interval = expiry.interval
-    return new publicationClass(this.#driver, topic, payload, qos, retain, properties, renewed, this.#alias)
+    // Aliases of the process that is gone were of its connections.
+    return new publicationClass(this.#driver, topic, payload, qos, retain, properties, renewed, 0)
   }
 }

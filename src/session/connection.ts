@@ -10,6 +10,14 @@ import { type Limits, negotiateLimits } from './limits.ts'
 import type { Phase } from './phase.ts'
 import { InboundAliases, OutboundAliases } from './topic-aliases.ts'
 
+interface Asked {
+  readonly connect: ConnectPacket
+  readonly at: Millis
+}
+
+/** Of all connections on which there was none. */
+const NO_PINGS: readonly boolean[] = []
+
 /**
  * Everything that lives as long as one network connection. Reconnecting is making a new one: nothing has
  * to be reset, and nothing of the old connection can leak into the new.
@@ -19,8 +27,8 @@ export class Connection {
   readonly cleanStart: boolean
   /** Those of CONNECT. */
   readonly properties: ConnectProperties | undefined
-  /** Until it is answered: it may hold a password and a will. */
-  #connect: ConnectPacket | undefined
+  /** CONNECT, and when it was written, until it is answered: it may hold a password and a will. */
+  #asked: Asked | undefined
   /** What errors call it. */
   readonly server: string
   readonly decoder: PacketDecoder<InboundMessage>
@@ -32,10 +40,8 @@ export class Connection {
   /** A re-authentication is under way. */
   reauthenticating: boolean = false
   /** PINGREQs without an answer, oldest first: whether the caller asked for it. */
-  pings: readonly boolean[] = []
+  pings: readonly boolean[] = NO_PINGS
   #inboundAliases: InboundAliases | undefined = undefined
-  /** When CONNECT was written. */
-  readonly #madeAt: Millis
 
   constructor(
     connect: ConnectPacket,
@@ -44,12 +50,11 @@ export class Connection {
     now: Millis,
     server: string,
   ) {
-    this.#madeAt = now
     this.server = server
     this.protocolVersion = connect.protocolVersion
     this.cleanStart = connect.cleanStart
     this.properties = connect.properties
-    this.#connect = connect
+    this.#asked = { connect, at: now }
     this.decoder = new PacketDecoder({
       protocolVersion: connect.protocolVersion,
       from: 'server',
@@ -75,12 +80,13 @@ export class Connection {
   }
 
   accept(connack: ConnackPacket, maxInflight: number, now: Millis): Limits {
-    const limits = negotiateLimits(this.#connect as ConnectPacket, connack, maxInflight)
-    this.#connect = undefined
+    const { connect, at } = this.#asked as Asked
+    this.#asked = undefined
+    const limits = negotiateLimits(connect, connack, maxInflight)
     this.phase = 'online'
     this.limits = limits
     if (limits.topicAliasMaximum > 0) this.outboundAliases = new OutboundAliases(limits.topicAliasMaximum)
-    this.keepAlive = new KeepAlive(limits.keepAlive, this.#madeAt, now)
+    this.keepAlive = new KeepAlive(limits.keepAlive, at, now)
     return limits
   }
 }

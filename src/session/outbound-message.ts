@@ -44,7 +44,7 @@ export class OutboundMessage implements PublishContent {
   readonly properties: PublishProperties | undefined
   /** Absent for most: never expires. */
   readonly expiry: MessageExpiry | undefined
-  /** Topic Alias asked for by the caller; 0 = the session's choice. */
+  /** Topic Alias asked for by the caller; 0 = as `autoTopicAlias` says, -1 = one of the session's choice. */
   readonly topicAlias: number
 
   /** 0 until the first PUBLISH leaves, and always at QoS 0. */

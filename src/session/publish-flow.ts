@@ -28,6 +28,8 @@ const EXPIRY_GRAIN_MS = 500
 /** The property, and a byte by which the Property Length may grow. */
 const MESSAGE_EXPIRY_BYTES = 6
 const NEVER: Millis = Number.POSITIVE_INFINITY
+/** The outbox of all sessions whose publications have never had to wait: nothing is put into it. */
+const NO_OUTBOX = /* @__PURE__ */ new Outbox()
 const SUCCESS: PublishOutcome = Object.freeze({ reasonCode: 0, properties: undefined })
 
 export interface PublishPolicy {
@@ -45,7 +47,7 @@ export interface PublishPolicy {
  * answers mean. The order they are in is the outbox's affair; this is who moves them through it.
  */
 export class PublishFlow {
-  readonly #outbox = new Outbox()
+  #outbox: Outbox = NO_OUTBOX
   readonly #policy: PublishPolicy
   readonly #wire: Wire
   readonly #ids: PacketIds<OutboundMessage | RequestPart>
@@ -176,18 +178,19 @@ export class PublishFlow {
 
   restore(state: RestoredSession): void {
     this.#sequence = state.lastSequence
+    const outbox = this.#ownOutbox
     for (const message of state.publications) {
-      this.#outbox.restore(message)
+      outbox.restore(message)
       this.#watchExpiry(message)
     }
-    for (const message of state.released) this.#outbox.release(message)
+    for (const message of state.released) outbox.release(message)
     this.#ids.claim(
       state.publications.flatMap((message) =>
         message.packetId === 0 ? [] : [[message.packetId, message] as const],
       ),
     )
-    this.#outbox.rewind()
-    for (const bytes of state.spilled ?? []) this.#outbox.addSpilled(bytes)
+    outbox.rewind()
+    for (const bytes of state.spilled ?? []) outbox.addSpilled(bytes)
   }
 
   // ---------------------------------------------------------------------------------------- the connection's side
@@ -291,17 +294,20 @@ export class PublishFlow {
   // ---------------------------------------------------------------------------------------- inside
 
   #publishUnacknowledged(message: OutboundMessage): void {
-    if (!this.#maySend || this.#outbox.waiting.size > 0) {
-      this.#outbox.add(message)
-      this.#watchExpiry(message)
-      return
-    }
-    if (this.#writeUnacknowledged(message)) {
+    const waits = !this.#maySend || this.#outbox.waiting.size > 0
+    if (!waits && this.#writeUnacknowledged(message)) {
       message.stage = Stage.settled
       return
     }
-    this.#outbox.add(message)
-    this.#refuse(message)
+    this.#ownOutbox.add(message)
+    if (waits) this.#watchExpiry(message)
+    else this.#refuse(message)
+  }
+
+  /** The one to put something into: made when first asked for. */
+  get #ownOutbox(): Outbox {
+    if (this.#outbox === NO_OUTBOX) this.#outbox = new Outbox()
+    return this.#outbox
   }
 
   /** What is published now waits in the store alone. */
@@ -311,7 +317,7 @@ export class PublishFlow {
   }
 
   #publishReliably(message: OutboundMessage): void {
-    const outbox = this.#outbox
+    const outbox = this.#ownOutbox
     if (this.#spills) {
       outbox.addSpilled(message.payload.length)
       message.stage = Stage.spilled
@@ -426,7 +432,7 @@ export class PublishFlow {
     let omitTopic = false
     const aliases = connection.outboundAliases
     // A resend carries the full topic: the connection on which its alias was known is gone.
-    if (aliases !== undefined && isFirst && (message.topicAlias > 0 || this.#policy.autoTopicAlias)) {
+    if (aliases !== undefined && isFirst && (message.topicAlias !== 0 || this.#policy.autoTopicAlias)) {
       if (message.topicAlias > 0) {
         alias = message.topicAlias
         aliases.assignFixed(message.topic, alias)
@@ -438,7 +444,7 @@ export class PublishFlow {
     let written = encodePublish(output, version, message, alias, omitTopic, interval)
     // The server has not heard of the alias.
     if (written === 0 && alias > 0 && !omitTopic) aliases?.forget(alias)
-    if (written === 0 && alias > 0 && message.topicAlias === 0) {
+    if (written === 0 && alias > 0 && message.topicAlias <= 0) {
       // A new alias makes the packet longer; without it the message may still fit.
       alias = 0
       omitTopic = false

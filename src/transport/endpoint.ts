@@ -57,21 +57,28 @@ const schemes: Readonly<Record<string, Scheme>> = {
  * @throws OptionsError whose message repeats neither credentials nor query
  */
 export function parseEndpoint(url: string | URL, path = 'url'): Endpoint {
+  return parseServer(url, path)[0]
+}
+
+/** As `parseEndpoint`, in a list. */
+export function parseServer(url: string | URL, path = 'url'): readonly [Endpoint] {
   const text = typeof url === 'string' ? url.trim() : url instanceof URL ? url.href : undefined
   if (text === undefined) throw endpointError(path, `is a ${typeof url}`, `a ${typeof url}`)
-  if (text === latest?.text) return latest.endpoint
+  if (text === latest?.text) return latest.server
   const name = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
   if (name === undefined) throw endpointError(path, 'has no scheme', text)
   const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined
   // "localhost:1883" reads as a scheme of its own.
   if (scheme === undefined) throw endpointError(path, `has the unknown scheme "${name}:"`, text)
-  const endpoint = scheme.kind === 'unix' ? unixEndpoint(text, path) : networkEndpoint(text, scheme, path)
-  if (!/[@?]/.test(text)) latest = { text, endpoint }
-  return endpoint
+  const server = [
+    scheme.kind === 'unix' ? unixEndpoint(text, path) : networkEndpoint(text, scheme, path),
+  ] as const
+  if (!/[@?]/.test(text)) latest = { text, server }
+  return server
 }
 
 /** The URL that was read last, unless it may hold secrets: thousands of clients of one server have its endpoint once. */
-let latest: { readonly text: string; readonly endpoint: Endpoint } | undefined
+let latest: { readonly text: string; readonly server: readonly [Endpoint] } | undefined
 
 /**
  * The endpoint that a Server Reference (of a CONNACK or DISCONNECT with 0x9C or 0x9D) names: `host`, `host:port` or a

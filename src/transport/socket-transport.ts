@@ -21,11 +21,6 @@ const TRANSPORT: unique symbol = Symbol('transport')
 
 type OwnedSocket = Socket & { [TRANSPORT]: SocketTransport }
 
-interface Unwritten {
-  readonly chunks: readonly Uint8Array[]
-  giveBack: ((chunks: readonly Uint8Array[]) => void) | undefined
-}
-
 /**
  * A connected socket of Node (TCP, TLS, Unix, or tunnelled) as a transport. Whoever has connected it listens to its errors
  * (`socketEvent`).
@@ -40,10 +35,6 @@ export class SocketTransport implements Transport {
   #floodSince = 0
   #isPaused = false
   #hasStarted = false
-  /** Writes that the socket has not called back for, in order. */
-  #unwritten: Unwritten[] | undefined = undefined
-  /** Handed to each write instead of a closure per write. */
-  readonly #onWritten: (error?: Error | null) => void = this.#written.bind(this)
 
   constructor(socket: Socket, description: string, handler: TransportHandler) {
     this.#socket = socket
@@ -69,16 +60,18 @@ export class SocketTransport implements Transport {
     // Corked, so that all chunks leave in one writev.
     if (last > 0) socket.cork()
     for (let index = 0; index < last; index++) socket.write(chunks[index] as Uint8Array)
-    const written = { chunks, giveBack }
-    if (this.#unwritten === undefined) this.#unwritten = [written]
-    else this.#unwritten.push(written)
-    socket.write(chunks[last] as Uint8Array, this.#onWritten)
+    let giveBackLater = giveBack
+    socket.write(chunks[last] as Uint8Array, (error) => {
+      // After an error nobody knows who still holds the memory.
+      if (error == null) giveBackLater?.(chunks)
+      this.#written()
+    })
     if (last > 0) socket.uncork()
     this.#hasBacklog = socket.writableLength > 0
     if (this.#hasBacklog) return
     // The system has it all; the call back of the stream comes a turn later, which is late for a loop that goes on writing.
     giveBack?.(chunks)
-    written.giveBack = undefined
+    giveBackLater = undefined
   }
 
   pause(): void {
@@ -137,11 +130,7 @@ export class SocketTransport implements Transport {
     if (isFlood && performance.now() - this.#floodSince > READ_MS) this.#rest()
   }
 
-  #written(error?: Error | null): void {
-    const written = this.#unwritten?.shift()
-    if (this.#unwritten?.length === 0) this.#unwritten = undefined
-    // After an error nobody knows who still holds the memory.
-    if (error == null) written?.giveBack?.(written.chunks)
+  #written(): void {
     if (!this.#hasBacklog || this.#socket.writableLength > LOW_WATER) return
     this.#hasBacklog = false
     if (!this.#socket.destroyed) this.#handler.onDrain()

@@ -143,6 +143,20 @@ describe('a publication', () => {
     await client.close()
   })
 
+  test.each([
+    ['none that nobody asked for', {}, undefined, [undefined, undefined]],
+    ['one where it is asked for', {}, 'auto', [1, 1]],
+    ['one for all with `autoTopicAlias`', { autoTopicAlias: true }, undefined, [1, 1]],
+  ] as const)('has a Topic Alias: %s', async (_, options, topicAlias, expected) => {
+    const { client, clock, server } = await setup(options, granting({ topicAliasMaximum: 5 }))
+    await client.connect()
+    for (let times = 0; times < 2; times++) client.publish('a/long/topic', 'x', { topicAlias })
+    await clock.settle()
+    const sent = server.last.packets.filter((packet) => packet.type === 'publish')
+    expect(sent.map(({ properties }) => properties?.topicAlias)).toEqual(expected)
+    await client.close()
+  })
+
   test('carries its properties', async () => {
     const { client, clock, server } = await setup({}, granting({ topicAliasMaximum: 5 }))
     await client.connect()
