@@ -771,7 +771,7 @@ export class Client implements AsyncDisposable {
   #listenersChanged(event: keyof ClientEvents): void {
     if (event === 'message' && this.#isHeard(event)) {
       this.#listen ??= (message) => this.#emitter.emit('message', message)
-      this.#routerIfAny?.release(this.#listen)
+      this.#routerIfAny?.release(this.#listen, () => this.#isHeard(event))
     }
     if (event === 'packetsend' || event === 'packetreceive') this.#trace()
   }
@@ -812,8 +812,7 @@ export class Client implements AsyncDisposable {
 
   #closedError(): MqttError {
     return (
-      this.#lifecycle.endedWith ??
-      new ClosedError('The client is being disconnected and takes no more work; make a new one')
+      this.#lifecycle.endedWith ?? new ClosedError('The client is being disconnected and takes no more work')
     )
   }
 
@@ -829,7 +828,8 @@ export class Client implements AsyncDisposable {
     if (Math.min(seconds, maxAgeMs) === Number.POSITIVE_INFINITY) return undefined
     // The session's time, or the interval on the wire would be a second too long.
     const now = this.#driver.turnNow()
-    const endsAt = now + seconds * 1000
+    // In whole milliseconds: sums of the largest intervals are rounded, and might be a second more.
+    const endsAt = Math.floor(now + seconds * 1000)
     return new MessageExpiry(Math.min(endsAt, now + maxAgeMs), endsAt)
   }
 

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue'
 import { MqttError } from '../errors.ts'
-import type { Timer } from './clock.ts'
+import { onAbort } from '../transport/opening.ts'
 import { deadLetterOptions } from './dead-letter.ts'
 import { isHandlerTraced, traceHandler } from './diagnostics.ts'
 import type { FailureVerdict, HandleOptions, HandlerContext, MessageHandler } from './handling.ts'
@@ -31,7 +31,7 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
   readonly #retry: ResolvedRetry
   readonly #concurrency: number
   readonly #limit: number
-  readonly #firstAttempt: Attempt
+  readonly #firstAttempt: HandlerContext
   /** Topics that are being worked on, with what waits for them. Only `ordered: 'topic'` has them. */
   readonly #lanes: Map<string, M[] | null> | undefined
   /** The first of each topic that waits for its turn. */
@@ -51,7 +51,6 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
   /** Waits for nothing any more. */
   #aborted = false
   #slicing = false
-  readonly #waits = new Set<Wait>()
   /** Resolves when the subscription has ended and the last handler has finished. Never rejects. */
   readonly done: Promise<void>
   #setDone: () => void = () => {}
@@ -71,7 +70,7 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
     this.#concurrency = ordered === 'all' ? 1 : concurrency
     this.#limit = ordered === 'topic' ? concurrency * LANE_DEPTH : this.#concurrency
     this.#lanes = ordered === 'topic' ? new Map() : undefined
-    this.#firstAttempt = new Attempt(1, this.#signal)
+    this.#firstAttempt = contextOf(1, this.#signal)
     this.done = new Promise((resolve) => {
       this.#setDone = resolve
     })
@@ -100,22 +99,18 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
 
   /** Ends the subscription; what is not finished within the time stays unacknowledged. */
   async close(timeoutMs: number): Promise<void> {
-    this.#stopped = true
-    this.#ending = true
+    const done = this.pause()
     const timer = this.#host.clock.setTimer(() => this.stop(), timeoutMs)
     void this.#subscription.close()
-    this.#endWhenIdle()
-    await this.done
+    await done
     timer.cancel()
   }
 
   /** Nothing is waited for any more. */
   stop(): void {
-    this.#stopped = true
-    this.#ending = true
+    void this.pause()
     this.#aborted = true
     this.#abort?.abort(handlingClosed())
-    for (const wait of this.#waits) wait.end()
     this.#setDone()
   }
 
@@ -281,7 +276,9 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
     try {
       await this.#attempts(message, error)
     } catch (thrown) {
-      // A hook of the user has thrown. The message stays unacknowledged: what should become of it is unknown.
+      // A hook of the user has thrown, or the dead letter was refused. The message stays unacknowledged, since what should
+      // become of it is unknown, but does not hold up the acknowledgements of those behind it.
+      message.disown()
       this.#host.report(asMqttError(thrown, this.#describe()))
     }
     this.#release()
@@ -301,7 +298,7 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
       if (this.#aborted) return
       attempt += 1
       try {
-        await this.#call(message, new Attempt(attempt, this.#signal))
+        await this.#call(message, contextOf(attempt, this.#signal))
       } catch (thrown) {
         error = thrown
         continue
@@ -350,11 +347,14 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
 
   #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const wait = new Wait(this.#host, delayMs, () => {
-        this.#waits.delete(wait)
+      const timer = this.#host.clock.setTimer(() => {
+        stopListening()
+        resolve()
+      }, delayMs)
+      const stopListening = onAbort(this.#signal(), () => {
+        timer.cancel()
         resolve()
       })
-      this.#waits.add(wait)
     })
   }
 
@@ -370,33 +370,12 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
 }
 
 /** What a handler is told beside its message. A signal is made for those who ask for it. */
-class Attempt implements HandlerContext {
-  readonly attempt: number
-  readonly #getSignal: () => AbortSignal
-
-  constructor(attempt: number, getSignal: () => AbortSignal) {
-    this.attempt = attempt
-    this.#getSignal = getSignal
-  }
-
-  get signal(): AbortSignal {
-    return this.#getSignal()
-  }
-}
-
-/** The wait between two attempts. */
-class Wait {
-  readonly #timer: Timer
-  readonly #over: () => void
-
-  constructor(host: ClientHost, delayMs: number, over: () => void) {
-    this.#over = over
-    this.#timer = host.clock.setTimer(over, delayMs)
-  }
-
-  end(): void {
-    this.#timer.cancel()
-    this.#over()
+function contextOf(attempt: number, getSignal: () => AbortSignal): HandlerContext {
+  return {
+    attempt,
+    get signal() {
+      return getSignal()
+    },
   }
 }
 

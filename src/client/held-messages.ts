@@ -53,8 +53,11 @@ export class HeldMessages {
     return this.#remove(({ message }) => filters.some((filter) => matchesFilter(filter, message.topic)))
   }
 
-  takeAll(): AnyMessage[] {
-    return this.#remove(() => true)
+  /** Takes out the first. */
+  shift(): AnyMessage | undefined {
+    const message = this.#held.shift()?.message
+    if (message?.qos === 0) this.#loose -= 1
+    return message
   }
 
   clear(): void {
@@ -83,7 +86,7 @@ export class HeldMessages {
     const index = this.#held.findIndex(({ message }) => message.qos === 0)
     const [dropped] = this.#held.splice(index, 1)
     this.#loose -= 1
-    if (dropped !== undefined) this.#host.dropped(dropped.message, 'nobody has asked for it')
+    if (dropped !== undefined) this.#host.dropped(dropped.message, 'nobody wants it')
   }
 
   #review(): void {
@@ -92,7 +95,7 @@ export class HeldMessages {
     if (this.#consumers.size > 0) {
       for (const message of this.#remove(({ left, message: { qos } }) => left && qos > 0)) {
         if (message.ackState !== AckState.owed) continue
-        this.#host.dropped(message, 'its subscription was left before it was handed out')
+        this.#host.dropped(message, 'its subscription was left')
         this.#host.acknowledge(message, 0)
       }
     }
@@ -101,10 +104,8 @@ export class HeldMessages {
       this.#reported = true
       this.#host.report(
         new MqttError(
-          `${waiting.length} message(s) of QoS 1 or 2 that nothing in this program asks for are held unacknowledged, ` +
-            `the first on "${waiting[0]?.message.topic}": a kept session still has the subscription. ` +
-            'Consume them with messages(), or end the subscription with unsubscribe(); ' +
-            'a server stops sending when too many are unacknowledged',
+          `${waiting.length} message(s) of a kept session that nothing asks for are unacknowledged, first on ` +
+            `"${waiting[0]?.message.topic}": use messages() or unsubscribe()`,
           { code: 'ERR_MQTT_UNCLAIMED' },
         ),
       )

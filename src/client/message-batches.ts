@@ -89,14 +89,7 @@ export class MessageBatches<M extends AnyMessage>
   }
 
   async #nextWaiting(): Promise<IteratorResult<M[], undefined>> {
-    const parts = new PromiseParts<AnyMessage[] | undefined>()
-    this.#subscription.wait({
-      owner: this,
-      resolve: (message) => parts.resolve([message]),
-      resolveAll: parts.resolve,
-      end: () => parts.resolve(undefined),
-    })
-    const messages = await parts.promise
+    const messages = await this.#wait()
     return messages === undefined ? this.#end() : this.#hand(this.#withRest(messages))
   }
 
@@ -106,21 +99,26 @@ export class MessageBatches<M extends AnyMessage>
       if (messages.length === 0) {
         const first = this.#subscription.isEnded ? undefined : await this.#wait()
         if (first === undefined) return this.#end()
-        messages = this.#withRest([first])
+        messages = this.#withRest(first)
       }
       const fitting: AnyMessage[] = []
-      for (const message of messages) {
+      for (const [index, message] of messages.entries()) {
         let verdict = this.#subscription.check?.(message)
-        if (verdict instanceof Promise) verdict = await verdict
+        if (verdict instanceof Promise) {
+          verdict = await verdict
+          if (this.#left) {
+            this.#subscription.putBack([...fitting, ...messages.slice(index)])
+            return DONE
+          }
+        }
         if (verdict === undefined) {
           fitting.push(message)
           continue
         }
-        const error = this.#subscription.invalid(message, verdict)
-        if (error !== undefined) {
-          this.#left = true
-          this.#subscription.settleLater(fitting)
-          throw error
+        if (this.#subscription.invalid(message, verdict, messages[index + 1]) !== undefined) {
+          // Those before it are handed out, and then there is nothing left but the error.
+          this.#subscription.putBack([...messages.slice(index + 1), ...this.#subscription.shiftAll()])
+          break
         }
       }
       if (fitting.length > 0) return this.#hand(fitting)
@@ -133,9 +131,14 @@ export class MessageBatches<M extends AnyMessage>
     return rest.length === 0 ? first : first.concat(rest)
   }
 
-  #wait(): Promise<AnyMessage | undefined> {
-    const parts = new PromiseParts<AnyMessage | undefined>()
-    this.#subscription.wait({ owner: this, resolve: parts.resolve, end: () => parts.resolve(undefined) })
+  #wait(): Promise<AnyMessage[] | undefined> {
+    const parts = new PromiseParts<AnyMessage[] | undefined>()
+    this.#subscription.wait({
+      owner: this,
+      resolve: (message) => parts.resolve([message]),
+      resolveAll: parts.resolve,
+      end: () => parts.resolve(undefined),
+    })
     return parts.promise
   }
 

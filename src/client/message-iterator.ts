@@ -101,11 +101,17 @@ export class MessageIterator<M extends AnyMessage>
       const message = subscription.shift() ?? (await this.#wait())
       if (message === undefined) return this.#end()
       let verdict = subscription.check?.(message)
-      if (verdict instanceof Promise) verdict = await verdict
+      if (verdict instanceof Promise) {
+        verdict = await verdict
+        if (this.#left) {
+          subscription.putBack([message])
+          return DONE
+        }
+      }
       if (verdict === undefined) return this.hand(message)
       const error = subscription.invalid(message, verdict)
       if (error !== undefined) {
-        this.#left = true
+        this.#leave()
         throw error
       }
     }

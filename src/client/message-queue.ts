@@ -58,6 +58,11 @@ export class MessageQueue {
     return undefined
   }
 
+  peek(): AnyMessage | undefined {
+    this.#compact()
+    return this.#ring[this.#head & (this.#ring.length - 1)]
+  }
+
   /** Takes the oldest QoS 0 message out, wherever it stands. Each position is looked at once, so it costs O(1) in the long run. */
   dropOldest(): AnyMessage | undefined {
     if (this.#looseMessages === 0) return undefined

@@ -1,6 +1,6 @@
 import { checkTopicFilter } from '../codec/check-topic.ts'
 import type { SubscriptionRequest, UserProperties } from '../codec/packet.ts'
-import { ClosedError, MqttError } from '../errors.ts'
+import { ClosedError, MqttError, wrongOption } from '../errors.ts'
 import { checkSome } from '../option-rules.ts'
 import type { FilterResult } from '../session/command.ts'
 import { matchesFilter } from '../topic/match.ts'
@@ -128,6 +128,7 @@ export class MessageRouter implements SubscriptionHome {
       const path = isList(filters) ? `filters[${index}]` : 'filter'
       requests.set(request.filter, toSubscriptionRequest(request.filter, { ...options, ...request }, path))
     }
+    if (requests.size === 0) throw wrongOption('filters', 'at least one topic filter')
     const plain = new PlainSubscription(this.host, [...requests.values()], options.signal)
     this.#plain ??= new Set()
     this.#plain.add(plain)
@@ -254,8 +255,13 @@ export class MessageRouter implements SubscriptionHome {
   }
 
   /** Somebody has begun to listen to the `message` event: what is held is theirs. */
-  release(listen: (message: AnyMessage) => void): void {
-    for (const message of this.#held?.takeAll() ?? []) this.#listen(message, listen)
+  release(listen: (message: AnyMessage) => void, isHeard: () => boolean): void {
+    // A listener may want just one, or leave.
+    while (isHeard()) {
+      const message = this.#held?.shift()
+      if (message === undefined) return
+      this.#listen(message, listen)
+    }
   }
 
   /** The server has lost the session: messages may be missing, and nothing that came before can be acknowledged. */

@@ -1,6 +1,11 @@
+import { ClosedError } from '../errors.ts'
+import { onAbort } from '../transport/opening.ts'
 import type { Client } from './client.ts'
+import { systemClock } from './clock.ts'
 import type { Payload } from './payload.ts'
+import { PromiseParts } from './promise-parts.ts'
 import type { PublishOptions } from './publication.ts'
+import type { ClosedInfo } from './state.ts'
 
 /** One publication for `publishFrom()`. */
 export interface PublishItem extends PublishOptions {
@@ -14,27 +19,38 @@ export async function publishFrom(
   items: AsyncIterable<PublishItem> | Iterable<PublishItem>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  let count = 0
-  let failure: { readonly error: unknown } | undefined
-  const pending = new Set<Promise<unknown>>()
-  for await (const { topic, payload, ...rest } of items) {
-    signal?.throwIfAborted()
-    const { acked } = client.publish(topic, payload, signal === undefined ? rest : { signal, ...rest })
-    count++
-    const observed: Promise<void> = acked.then(
-      () => {
-        pending.delete(observed)
-      },
-      (error: unknown) => {
-        pending.delete(observed)
-        failure ??= { error }
-      },
-    )
-    pending.add(observed)
-    if (failure === undefined && client.needsDrain) await client.drained({ signal })
-    if (failure !== undefined) throw failure.error
+  signal?.throwIfAborted()
+  const failure = new PromiseParts<never>()
+  let isOver = false
+  const fail = (error: unknown): void => {
+    isOver = true
+    failure.reject(error)
   }
-  await Promise.all(pending)
-  if (failure !== undefined) throw (failure as { readonly error: unknown }).error
-  return count
+  const run = async (): Promise<number> => {
+    let count = 0
+    const pending = new Set<Promise<unknown>>()
+    for await (const { topic, payload, ...rest } of items) {
+      if (isOver) break
+      const { acked } = client.publish(topic, payload, { signal, ...rest })
+      count++
+      const observed: Promise<unknown> = acked.then(() => pending.delete(observed), fail)
+      pending.add(observed)
+      if (client.needsDrain) await client.drained({ signal })
+    }
+    await Promise.all(pending)
+    return count
+  }
+  const stopListening = onAbort(signal, fail)
+  const onClose = ({ error }: ClosedInfo): void => fail(error ?? new ClosedError('The client is closed'))
+  client.on('close', onClose)
+  const running = run()
+  try {
+    // The source may never give anything more, and a generator can not be told to end while it is asked.
+    return await Promise.race([running, failure.promise])
+  } finally {
+    stopListening()
+    client.off('close', onClose)
+    // A source that can be let go at once is, before anybody is told.
+    await Promise.race([running.catch(() => {}), new Promise<void>(systemClock.later)])
+  }
 }

@@ -1,5 +1,6 @@
-import { MqttError, OptionsError, TimeoutError } from '../errors.ts'
-import type { Timer } from './clock.ts'
+import { MqttError, TimeoutError, wrongOption } from '../errors.ts'
+import { checkOption, durationMs } from '../option-rules.ts'
+import { onAbort } from '../transport/opening.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage, Message } from './message.ts'
 import type { MessageRouter } from './message-router.ts'
@@ -36,7 +37,7 @@ export class Requester {
   readonly #host: ClientHost
   readonly #router: MessageRouter
   readonly #token: number
-  readonly #pending = new Map<number, PendingAnswer>()
+  readonly #pending = new Map<number, PromiseParts<AnyMessage>>()
   readonly #inboxes = new Map<string, Subscription<AnyMessage>>()
   #last = 0
 
@@ -56,42 +57,45 @@ export class Requester {
     const host = this.#host
     if (host.ended !== undefined) throw host.ended
     signal?.throwIfAborted()
+    checkOption(durationMs, timeoutMs, 'timeoutMs')
     if (host.limits !== undefined && host.limits.protocolVersion !== 5) {
-      throw new OptionsError('request() needs MQTT 5.0; this connection speaks 3.x', {
-        path: 'protocolVersion',
-        expected: '5',
-        received: String(host.limits.protocolVersion),
-      })
+      throw wrongOption('protocolVersion', '5', String(host.limits.protocolVersion), 'request() ')
     }
     const id = this.#nextId()
-    const pending = new PendingAnswer(topic, timeoutMs, signal, host, () => this.#pending.delete(id))
+    const pending = new PromiseParts<AnyMessage>()
+    // It may fail when this has thrown something else already.
+    pending.promise.catch(() => {})
+    const timer = host.clock.setTimer(() => {
+      pending.reject(
+        new TimeoutError(`No answer to the request to "${topic}" within ${timeoutMs} ms: no responder?`),
+      )
+    }, timeoutMs)
+    const stopListening = onAbort(signal, pending.reject)
     this.#pending.set(id, pending)
     try {
       const answerTopic = responseTopic ?? this.#ownTopic()
-      const inbox = this.#inbox(answerTopic)
-      inbox.ready.catch((error) => pending.fail(error))
+      this.#inbox(answerTopic).ready.catch(pending.reject)
       const publication = host.publish(topic, payload, {
         qos: 1,
-        messageExpiryInterval: Math.max(1, Math.ceil(timeoutMs / 1_000)),
+        messageExpiryInterval: Math.min(Math.max(1, Math.ceil(timeoutMs / 1_000)), 0xffff_ffff),
         ...publishOptions,
         responseTopic: answerTopic,
         correlationData: this.#correlation(id),
       })
-      publication.acked.then(
-        ({ reasonCode }) => {
-          if (reasonCode === NO_MATCHING_SUBSCRIBERS) pending.fail(nobody(topic))
-        },
-        (error) => pending.fail(error),
-      )
-      return (await pending.parts.promise) as Message
+      publication.acked.then(({ reasonCode }) => {
+        if (reasonCode === NO_MATCHING_SUBSCRIBERS) pending.reject(nobody(topic))
+      }, pending.reject)
+      return (await pending.promise) as Message
     } finally {
-      pending.settle()
+      timer.cancel()
+      stopListening()
+      this.#pending.delete(id)
     }
   }
 
   /** The client has ended. */
   end(error: MqttError): void {
-    for (const pending of [...this.#pending.values()]) pending.fail(error)
+    for (const pending of [...this.#pending.values()]) pending.reject(error)
   }
 
   #ownTopic(): string {
@@ -129,8 +133,8 @@ export class Requester {
     // Late, or a duplicate: whoever asked has gone.
     if (pending === undefined) return
     const error = readRemoteError(answer)
-    if (error === undefined) pending.parts.resolve(answer)
-    else pending.fail(error)
+    if (error === undefined) pending.resolve(answer)
+    else pending.reject(error)
   }
 
   #nextId(): number {
@@ -148,48 +152,8 @@ export class Requester {
   }
 }
 
-class PendingAnswer {
-  readonly parts = new PromiseParts<AnyMessage>()
-  readonly #signal: AbortSignal | undefined
-  readonly #timer: Timer
-  readonly #forget: () => void
-
-  constructor(
-    topic: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    host: ClientHost,
-    forget: () => void,
-  ) {
-    this.#forget = forget
-    this.#signal = signal
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    this.#timer = host.clock.setTimer(() => {
-      this.fail(
-        new TimeoutError(
-          `No answer to the request to "${topic}" within ${timeoutMs} ms: is a responder at work?`,
-        ),
-      )
-    }, timeoutMs)
-  }
-
-  fail(error: unknown): void {
-    this.parts.reject(error)
-  }
-
-  settle(): void {
-    this.#timer.cancel()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#forget()
-  }
-
-  readonly #onAbort = (): void => {
-    this.fail(this.#signal?.reason)
-  }
-}
-
 function nobody(topic: string): MqttError {
-  return new MqttError(`The request to "${topic}" reached nobody: nothing is subscribed to that topic`, {
+  return new MqttError(`The request to "${topic}" reached nobody: nothing subscribes to it`, {
     code: 'ERR_MQTT_NO_RESPONDER',
     reasonCode: NO_MATCHING_SUBSCRIBERS,
   })

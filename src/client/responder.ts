@@ -41,14 +41,18 @@ export async function respondWith<M extends AnyMessage>(
   }
   let answer: ResponseWithOptions
   try {
-    const response = await handler(request, context)
-    answer = isOptions(response) ? response : { payload: response ?? undefined }
+    const response = (await handler(request, context)) ?? undefined
+    answer = isOptions(response) ? response : { payload: response }
   } catch (error) {
     answer = { userProperties: writeRemoteError(error) }
   }
-  const { payload, ...options } = answer
+  const { qos } = request
+  let isPublished = false
   try {
-    await host.publish(responseTopic, payload, { qos: request.qos, ...options, correlationData }).acked
+    const { payload, ...options } = answer
+    const { acked } = host.publish(responseTopic, payload, { qos, ...options, correlationData })
+    isPublished = true
+    await acked
   } catch (cause) {
     if (host.ended !== undefined) throw cause
     host.report(
@@ -60,6 +64,11 @@ export async function respondWith<M extends AnyMessage>(
         },
       ),
     )
+    // It can never be sent: whoever asked is told so, instead of waiting in vain.
+    if (!isPublished) {
+      const userProperties = writeRemoteError(cause)
+      host.publish(responseTopic, '', { qos, userProperties, correlationData })
+    }
   }
 }
 

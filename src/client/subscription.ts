@@ -1,6 +1,5 @@
 import type { SubscriptionRequest } from '../codec/packet.ts'
 import { ClosedError, type MqttError, QueueFullError, wrongOption } from '../errors.ts'
-import { checkOption, positiveInteger } from '../option-rules.ts'
 import { AckState } from '../session/inbound-message.ts'
 import { onAbort } from '../transport/opening.ts'
 import { type FilterOptions, toSubscriptionRequest } from './filter-options.ts'
@@ -219,8 +218,6 @@ export class Subscription<M extends AnyMessage = Message>
    * @throws OptionsError unless `count` is a positive integer
    */
   async take(count: number, options: TakeOptions = {}): Promise<M[]> {
-    checkOption(positiveInteger, count, 'count')
-    options.signal?.throwIfAborted()
     const { takeFrom } = await import('./on-demand.ts')
     return takeFrom(this, this.#home.host, count, options)
   }
@@ -229,10 +226,8 @@ export class Subscription<M extends AnyMessage = Message>
    * The next message, then ends the subscription. Rejects with `ClosedError` when it ends before.
    */
   async first(options: TakeOptions = {}): Promise<M> {
-    const [message] = await this.take(1, options)
-    if (message === undefined)
-      throw new ClosedError(`The subscription to ${this.#describe()} ended without a message`)
-    return message
+    const { firstFrom } = await import('./on-demand.ts')
+    return firstFrom(this, this.#home.host, options)
   }
 
   /** The messages as a web stream. It asks for a message when its reader does; cancelling it ends the subscription. */
@@ -317,6 +312,12 @@ export class Subscription<M extends AnyMessage = Message>
     return messages
   }
 
+  /** @internal What was taken out for a loop that has been left meanwhile. */
+  putBack(messages: readonly AnyMessage[]): void {
+    if (this.#ended) this.#home.giveBack(messages)
+    else for (const message of messages) this.accept(message)
+  }
+
   /** @internal */
   wait(waiting: Waiting): void {
     this.#waiting.push(waiting)
@@ -330,17 +331,20 @@ export class Subscription<M extends AnyMessage = Message>
   }
 
   /** @internal What to do with a message whose payload did not fit. An error ends the loop. */
-  invalid(message: AnyMessage, verdict: Verdict): Error | undefined {
-    const { host } = this.#home
-    if (verdict.onInvalid === 'throw') {
+  invalid(
+    message: AnyMessage,
+    verdict: Verdict,
+    next: AnyMessage | undefined = this.#queue.peek(),
+  ): Error | undefined {
+    const { onInvalid, error } = verdict
+    if (onInvalid === 'throw') {
       // The loop ends here, as by an exception in its body.
-      const error = verdict.error
-      host.clock.later(() => message.settle(0))
+      this.settleLater([message])
       this.fail(error)
       return error
     }
-    host.dropped(message, verdict.error.message)
-    if (!message.handled) message.settle(verdict.onInvalid === 'nack' ? 0x99 : 0)
+    this.#drop(message, next, error.message)
+    message.settle(onInvalid === 'nack' ? 0x99 : 0)
     return undefined
   }
 
@@ -523,7 +527,6 @@ export class Subscription<M extends AnyMessage = Message>
   }
 
   #spill(newest: AnyMessage): void {
-    const { host } = this.#home
     if (this.#overflow === 'error') {
       this.fail(
         new QueueFullError(
@@ -535,15 +538,28 @@ export class Subscription<M extends AnyMessage = Message>
     if (this.#overflow === 'drop-newest') {
       this.#queue.dropNewest()
       this.#dropped += 1
-      host.dropped(newest, 'the queue of its subscription is full')
+      this.#drop(newest, undefined)
       return
     }
     while (this.#queue.looseMessages > this.#maxMessages || this.#queue.looseBytes > this.#maxBytes) {
       const oldest = this.#queue.dropOldest()
       if (oldest === undefined) return
       this.#dropped += 1
-      host.dropped(oldest, 'the queue of its subscription is full')
+      this.#drop(oldest, this.#queue.peek())
     }
+  }
+
+  /** The consumer does not get to see `message`: the next one has to say that there was a gap. */
+  #drop(
+    message: AnyMessage,
+    next: AnyMessage | undefined,
+    reason = 'the queue of its subscription is full',
+  ): void {
+    if (message.afterGap) {
+      if (next === undefined) this.#gap = true
+      else next.afterGap = true
+    }
+    this.#home.host.dropped(message, reason)
   }
 
   #describe(): string {

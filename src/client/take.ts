@@ -1,5 +1,6 @@
-import { TimeoutError } from '../errors.ts'
-import type { Timer } from './clock.ts'
+import { ClosedError, TimeoutError } from '../errors.ts'
+import { checkOption, positiveInteger } from '../option-rules.ts'
+import { onAbort } from '../transport/opening.ts'
 import type { ClientHost } from './host.ts'
 import type { AnyMessage } from './message.ts'
 import type { Subscription, TakeOptions } from './subscription.ts'
@@ -11,57 +12,49 @@ export async function takeFrom<M extends AnyMessage>(
   count: number,
   options: TakeOptions,
 ): Promise<M[]> {
-  options.signal?.throwIfAborted()
+  checkOption(positiveInteger, count, 'count')
+  const { signal, timeoutMs } = options
+  let failure: { readonly error: unknown } | undefined
+  const fail = (error: unknown): void => {
+    failure = { error }
+    subscription.stop(error)
+  }
+  const stopListening = onAbort(signal, fail)
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : host.clock.setTimer(() => {
+          const what = `${count} messages on ${describe(subscription)}`
+          fail(new TimeoutError(`There were not ${what} within ${timeoutMs} ms`))
+        }, timeoutMs)
   const iterator = subscription[Symbol.asyncIterator]()
   const taken: M[] = []
-  const filters = subscription.filters.map((filter) => `"${filter}"`).join(', ')
-  const limit = new TakeLimit(host, options, `${count} messages on ${filters}`, (error) => {
-    subscription.stop(error)
-  })
   try {
     while (taken.length < count) {
       const { done, value } = await iterator.next()
       if (done === true) break
       taken.push(value)
     }
-    if (limit.error !== undefined && taken.length < count) throw limit.error
+    if (failure !== undefined && taken.length < count) throw failure.error
     return taken
   } finally {
-    limit.clear()
+    timer?.cancel()
+    stopListening()
     await iterator.return()
   }
 }
 
-/** The deadline and the signal of `take`. */
-class TakeLimit {
-  error: unknown
-  readonly #signal: AbortSignal | undefined
-  readonly #timer: Timer | undefined
-  readonly #stop: (error: unknown) => void
+/** The next message of a subscription, which is ended then. */
+export async function firstFrom<M extends AnyMessage>(
+  subscription: Subscription<M>,
+  host: ClientHost,
+  options: TakeOptions,
+): Promise<M> {
+  const [message] = await takeFrom(subscription, host, 1, options)
+  if (message !== undefined) return message
+  throw new ClosedError(`The subscription to ${describe(subscription)} ended without a message`)
+}
 
-  constructor(host: ClientHost, options: TakeOptions, what: string, stop: (error: unknown) => void) {
-    this.#stop = stop
-    this.#signal = options.signal
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
-    const { timeoutMs } = options
-    if (timeoutMs !== undefined) {
-      this.#timer = host.clock.setTimer(() => {
-        this.#fail(new TimeoutError(`There were not ${what} within ${timeoutMs} ms`))
-      }, timeoutMs)
-    }
-  }
-
-  clear(): void {
-    this.#timer?.cancel()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-  }
-
-  readonly #onAbort = (): void => {
-    this.#fail(this.#signal?.reason)
-  }
-
-  #fail(error: unknown): void {
-    this.error = error
-    this.#stop(error)
-  }
+function describe({ filters }: Subscription<AnyMessage>): string {
+  return filters.map((filter) => `"${filter}"`).join(', ')
 }

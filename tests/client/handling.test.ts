@@ -283,6 +283,35 @@ describe('a handler that returns no promise', () => {
 })
 
 describe('a handler that fails', () => {
+  test.each(['the dead letter is refused', 'onError throws'])(
+    'when %s: the message stays unacknowledged, and holds up no other',
+    async (how) => {
+      const broker = new ScriptedBroker()
+      broker.puback = () => 0x87
+      const client = await broker.client()
+      const isRefused = how === 'the dead letter is refused'
+      const handling = client.handle(
+        'jobs',
+        (job) => {
+          if (job.text() === '0') throw new Error('no')
+        },
+        isRefused
+          ? { deadLetter: 'dead' }
+          : {
+              onError: () => {
+                throw new Error('of the hook')
+              },
+            },
+      )
+      await handling.ready
+      const ids = broker.publish(...jobs(3))
+      await settled()
+      await settled()
+      expect(client.lastError?.message).toContain(isRefused ? 'refused' : 'of the hook')
+      expect(broker.all('puback').map(({ packetId }) => packetId)).toEqual(ids.slice(1))
+    },
+  )
+
   test('is reported, and the message refused with 0x80', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()

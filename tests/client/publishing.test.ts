@@ -10,6 +10,7 @@ import {
 } from 'mqtt-await'
 import { memoryStore } from 'mqtt-await/store'
 import { describe, expect, test } from 'vitest'
+import { ScriptedBroker, settled } from './scripted-broker.ts'
 import { type Answer, acceptAll, outcomeOf, ScriptedServer, TestClock } from './scripted-server.ts'
 
 async function setup(options: ClientOptions = {}, answer: Answer = acceptAll) {
@@ -397,6 +398,32 @@ describe('the queue', () => {
 })
 
 describe('producers', () => {
+  test.each(['its signal', 'the client', 'a publication'])(
+    'publishFrom() does not wait for a source that gives nothing more when %s ends it',
+    async (what) => {
+      const broker = new ScriptedBroker()
+      if (what === 'a publication') broker.puback = () => 0x87
+      const client = await broker.client()
+      const abort = new AbortController()
+      const source = async function* () {
+        yield { topic: 'a', qos: 1 as const }
+        await new Promise(() => {})
+      }
+      const ended = client.publishFrom(source(), { signal: abort.signal }).catch((error: unknown) => error)
+      await broker.next('publish')
+      await settled()
+      if (what === 'its signal') abort.abort(new Error('mine'))
+      if (what === 'the client') void client.close()
+      expect(await ended).toMatchObject(
+        {
+          'its signal': { message: 'mine' },
+          'the client': { code: 'ERR_MQTT_CLOSED' },
+          'a publication': { reasonCode: 0x87 },
+        }[what] ?? {},
+      )
+    },
+  )
+
   test('flush() waits for what was published before, and for nothing after', async () => {
     const { client, clock, server } = await setup({}, silent)
     await client.connect()

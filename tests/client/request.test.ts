@@ -13,6 +13,34 @@ async function connected(url: string, options: object = {}): Promise<Client> {
 }
 
 describe('request()', () => {
+  test('that throws leaves no promise behind that fails when the client ends', async () => {
+    const unhandled: unknown[] = []
+    const record = (reason: unknown): void => {
+      unhandled.push(reason)
+    }
+    process.on('unhandledRejection', record)
+    onTestFinished(() => {
+      process.off('unhandledRejection', record)
+    })
+    const client = new ScriptedBroker().idleClient()
+    await expect(client.request('wild/#')).rejects.toThrow(OptionsError)
+    await client.close()
+    await settled()
+    expect(unhandled).toEqual([])
+  })
+
+  test('may take any time', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const signal = AbortSignal.timeout(100)
+    await expect(
+      client.request('ask', 'x', { timeoutMs: Number.POSITIVE_INFINITY, signal }),
+    ).rejects.toMatchObject({ name: 'TimeoutError', code: 23 })
+    await expect(client.request('ask', 'x', { timeoutMs: Number.NaN })).rejects.toMatchObject({
+      path: 'timeoutMs',
+    })
+  })
+
   test('publishes with a Response Topic of its own and Correlation Data, and takes the answer that carries them', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
@@ -84,6 +112,25 @@ describe('request()', () => {
 })
 
 describe('respond()', () => {
+  test.each([
+    [null, undefined],
+    [5, 'payload'],
+    [{ sum: 3 }, 'sum'],
+  ])('answers when its handler gives %j', async (given, named) => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    await client.respond('ask', () => given as never).ready
+    const properties = { responseTopic: 'answer', correlationData: Uint8Array.of(1) }
+    broker.publish(['ask', { qos: 1, properties }])
+    const answer = await broker.next('publish')
+    expect(answer.topic).toBe('answer')
+    expect(answer.properties?.correlationData).toEqual(Uint8Array.of(1))
+    const text = answer.properties?.userProperties?.find(([name]) => name === 'mqtt-await-error')?.[1]
+    if (named === undefined) expect(text).toBeUndefined()
+    else expect(text).toContain(named)
+    await broker.next('puback')
+  })
+
   test('answers to the Response Topic with the Correlation Data, then acknowledges the request', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()

@@ -3,6 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { ScriptedBroker, settled } from './scripted-broker.ts'
 
 describe('what the server is asked for', () => {
+  test('is at least one filter', async () => {
+    const client = await new ScriptedBroker().client()
+    await expect(client.subscribe([])).rejects.toMatchObject({ code: 'ERR_MQTT_OPTIONS', path: 'filters' })
+  })
+
   test('one subscription per filter, however many want it; the last to go unsubscribes', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
@@ -264,6 +269,21 @@ describe('retained messages', () => {
 })
 
 describe('what nobody wants yet', () => {
+  test('goes to a listener for as long as it listens', async () => {
+    const broker = new ScriptedBroker()
+    broker.connack = { sessionPresent: true }
+    const client = await broker.client({ cleanStart: false, sessionExpiryInterval: 100 })
+    const ids = broker.publish(...['1', '2', '3'].map((payload) => ['a', { payload, qos: 1 }] as const))
+    await settled()
+    const seen: string[] = []
+    client.once('message', (message) => seen.push(message.text()))
+    await settled()
+    expect(seen).toEqual(['1'])
+    expect(broker.all('puback').map(({ packetId }) => packetId)).toEqual(ids.slice(0, 1))
+    const rest = await client.messages('a', { qos: 1 }).take(2)
+    expect(rest.map((message) => message.text())).toEqual(['2', '3'])
+  })
+
   const inherited = async (): Promise<{
     broker: ScriptedBroker
     client: ReturnType<ScriptedBroker['idleClient']>

@@ -1,5 +1,6 @@
 import { ClosedError, type Message, QueueFullError, SubscribeError, TimeoutError } from 'mqtt-await'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import { ScriptedBroker, settled } from './scripted-broker.ts'
 
 const unhandled: unknown[] = []
@@ -19,6 +20,56 @@ afterEach(() => {
 const texts = (messages: readonly Message[]): string[] => messages.map((message) => message.text())
 
 describe('a loop', () => {
+  test.each(['messages', 'batches'] as const)(
+    'of %s that a payload ends hands out what came before it, and what came behind it goes to the next loop',
+    async (way) => {
+      const broker = new ScriptedBroker()
+      const client = await broker.client()
+      const options = { schema: z.number(), onInvalid: 'throw', qos: 1 } as const
+      const subscription = client.messages('a', options)
+      await subscription.ready
+      const ids = broker.publish(
+        ...['1', 'x', '2', '3'].map((payload) => ['a', { payload, qos: 1 }] as const),
+      )
+      await settled()
+      const seen: unknown[] = []
+      const run = async (): Promise<void> => {
+        if (way === 'messages') for await (const { value } of subscription) seen.push(value)
+        else for await (const batch of subscription.batches()) seen.push(...batch.map(({ value }) => value))
+      }
+      await expect(run()).rejects.toMatchObject({ code: 'ERR_MQTT_PAYLOAD' })
+      expect(seen).toEqual([1])
+      const again = await client.messages('a', options).take(2)
+      expect(again.map(({ value }) => value)).toEqual([2, 3])
+      await settled()
+      expect(broker.all('puback').map(({ packetId }) => packetId)).toEqual(ids)
+    },
+  )
+
+  test.each(['messages', 'batches'] as const)(
+    'of %s that is left while a payload is being checked leaves the message to the next loop',
+    async (way) => {
+      const broker = new ScriptedBroker()
+      const client = await broker.client()
+      let accept: (value: boolean) => void = () => {}
+      const schema = z.string().refine(() => new Promise<boolean>((resolve) => (accept = resolve)))
+      const subscription = client.messages('a', { schema, qos: 1 })
+      await subscription.ready
+      const loop = way === 'messages' ? subscription[Symbol.asyncIterator]() : subscription.batches()
+      const next = loop.next()
+      broker.publish(['a', { payload: '"1"', qos: 1 }], ['a', { payload: '"2"', qos: 1 }])
+      await settled()
+      await loop.return()
+      accept(true)
+      expect(await next).toEqual({ value: undefined, done: true })
+      const again = await client.messages('a', { qos: 1 }).take(2)
+      // What was in hand and what waited: both are there.
+      expect(texts(again).sort()).toEqual(['"1"', '"2"'])
+      await settled()
+      expect(broker.all('puback')).toHaveLength(2)
+    },
+  )
+
   test('gets what came since the call, before it began and while it runs', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
@@ -280,6 +331,16 @@ describe('ready', () => {
 })
 
 describe('first and take', () => {
+  test('end the subscription when their signal has aborted before', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const subscription = client.messages('a', { qos: 1 })
+    await subscription.ready
+    await expect(subscription.first({ signal: AbortSignal.abort(new Error('mine')) })).rejects.toThrow('mine')
+    expect((await broker.next('unsubscribe')).filters).toEqual(['a'])
+    expect((await subscription[Symbol.asyncIterator]().next()).done).toBe(true)
+  })
+
   test('give the next messages and end the subscription', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
@@ -365,6 +426,59 @@ describe('toReadableStream', () => {
 })
 
 describe('a consumer that is too slow', () => {
+  test.each([
+    ['drop-oldest', ['3', '4']],
+    ['drop-newest', ['1', '2', '5']],
+  ] as const)('with %s still learns of a gap', async (overflow, seen) => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    const subscription = client.messages('a', { highWaterMark: 2, overflow })
+    await subscription.ready
+    const isDropOldest = overflow === 'drop-oldest'
+    if (!isDropOldest) broker.publish(['a', { payload: '1' }], ['a', { payload: '2' }])
+    await settled()
+    const connected = new Promise((resolve) => client.once('connect', resolve))
+    broker.drop()
+    await connected
+    await settled()
+    if (isDropOldest) broker.publish(...['1', '2', '3', '4'].map((payload) => ['a', { payload }] as const))
+    else broker.publish(['a', { payload: '3' }], ['a', { payload: '4' }])
+    await settled()
+    const loop = subscription[Symbol.asyncIterator]()
+    const messages: Message[] = []
+    for (let count = 0; count < 2; count++) messages.push((await loop.next()).value as Message)
+    if (!isDropOldest) {
+      broker.publish(['a', { payload: '5' }])
+      messages.push((await loop.next()).value as Message)
+    }
+    expect(texts(messages)).toEqual(seen)
+    expect(messages.map(({ afterGap }) => afterGap)).toEqual(
+      isDropOldest ? [true, false] : [false, false, true],
+    )
+  })
+
+  test.each(['messages', 'batches'] as const)(
+    'learns of a gap by %s when the first payload behind it does not fit',
+    async (way) => {
+      const broker = new ScriptedBroker()
+      const client = await broker.client()
+      const subscription = client.messages('a', { schema: z.number() })
+      await subscription.ready
+      const connected = new Promise((resolve) => client.once('connect', resolve))
+      broker.drop()
+      await connected
+      await settled()
+      broker.publish(['a', { payload: 'x' }], ['a', { payload: '1' }], ['a', { payload: '2' }])
+      await settled()
+      const messages =
+        way === 'messages' ? await subscription.take(2) : ((await subscription.batches().next()).value ?? [])
+      expect(messages.map(({ value, afterGap }) => [value, afterGap])).toEqual([
+        [1, true],
+        [2, false],
+      ])
+    },
+  )
+
   const flood = (broker: ScriptedBroker, count: number): void => {
     broker.publish(...Array.from({ length: count }, (_, n) => ['a', { payload: String(n) }] as const))
   }
