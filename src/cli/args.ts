@@ -101,10 +101,15 @@ const whole = (least: number, what: string) =>
       ),
     ),
   )
+/** What a timer can wait: one that is to wait longer is over at once. */
+const MAX_SECONDS = 2_147_483
 const seconds = z.optional(
   z.pipe(
     z.string().check(z.regex(/^\d+(\.\d+)?$/, 'a number of seconds')),
-    z.transform((text: string) => Number(text)),
+    z.pipe(
+      z.transform((text: string) => Number(text)),
+      z.number().check(z.lte(MAX_SECONDS, `at most ${MAX_SECONDS} seconds, which are 24 days`)),
+    ),
   ),
 )
 const text = z.optional(z.string())

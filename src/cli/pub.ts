@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { addAbortSignal } from 'node:stream'
 import type { PublishOptions } from '../index.ts'
 import type { Settings } from './args.ts'
 import { connect } from './connection.ts'
@@ -33,8 +34,10 @@ export async function publish(
       for await (const line of lines) {
         await client.publish(topic, line, { ...options, signal }).acked
       }
+      // The lines just end then, as if there were no more.
+      signal.throwIfAborted()
     } else {
-      const payload = message ?? (await content(settings.file as string))
+      const payload = message ?? (await content(settings.file as string, signal))
       await client.publish(topic, payload, { ...options, signal }).acked
     }
   } finally {
@@ -42,9 +45,15 @@ export async function publish(
   }
 }
 
-async function content(file: string): Promise<Uint8Array> {
+async function content(file: string, signal: AbortSignal): Promise<Uint8Array> {
   if (file !== '-') return readFile(file)
   const chunks: Uint8Array[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk)
+  try {
+    // Whoever writes there may never come to an end.
+    for await (const chunk of addAbortSignal(signal, process.stdin)) chunks.push(chunk)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
   return Buffer.concat(chunks)
 }

@@ -57,6 +57,7 @@ describe('the command line', () => {
     [['sub', 'a', '-n', '0'], '--count: expected a whole number of at least 1'],
     [['sub', 'a', '-n', 'x'], '--count'],
     [['sub', 'a', '-t', 'soon'], '--timeout: expected a number of seconds'],
+    [['sub', 'a', '-t', '2592000'], '--timeout: expected at most 2147483 seconds'],
     [['sub', 'a', '-r'], '--retain is not for sub'],
     [['pub', 'a', 'b', '--json'], '--json is not for pub'],
     [['pub', 'a', 'b', '--user-property', 'k'], 'NAME=VALUE'],

@@ -107,6 +107,24 @@ describeMosquitto('the command mqtt-await', () => {
     expect((await run(['sub', '-n', '1', '-t', '1', 'cli/never'], url)).code).toBe(3)
   })
 
+  test.each([
+    ['-l', ['-l']],
+    ['-f -', ['-f', '-']],
+  ])('pub %s ends with 3 when standard input does not end in time', async (_, options) => {
+    const pub = start(['pub', ...options, '-t', '1', 'cli/open'], url)
+    expect(await pub.ended).toMatchObject({ code: 3, err: expect.stringContaining('timeout') })
+  })
+
+  test('pub -f - ends on SIGINT while it waits for standard input', async () => {
+    const pub = start(['pub', '-f', '-', 'cli/open'], url)
+    // It has connected by then: the server tells who has.
+    const log = broker.log
+    await expect.poll(() => broker.log, { timeout: 5_000 }).not.toBe(log)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    pub.child.kill('SIGINT')
+    expect(await pub.ended).toMatchObject({ code: 0, err: '' })
+  })
+
   test('a refused connection is one line and exit code 1', async () => {
     const { code, out, err } = await run(['pub', '-u', 'mqtt://127.0.0.1:1', 'a', 'b'], url)
     expect([code, out]).toEqual([1, ''])
