@@ -52,8 +52,11 @@ export async function restoreLog(store: SessionStore, options: JournalOptions): 
     if (segment.isFull || (segment.position !== 0 && position !== segment.last + 1)) {
       segment = new LogSegment()
     }
+    // The log is cut at its front alone: what is missing behind its first block has been lost by the medium.
+    const isBehindGap = log.segments.length > 0 && position > lastPosition + 1
     lastPosition = position
     if (isSetAside(bytes)) continue
+    if (isBehindGap) repairs.addGap(position - 1)
     replay.enter(segment)
     const damage = readBlock(bytes, replay)
     if (damage !== undefined) repairs.add(position, bytes, damage)
@@ -206,6 +209,8 @@ const VERSION_NAMES = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const
 /** Damaged blocks: each is replaced by what can be read of it, and kept as it was behind the end of the log. */
 class Repairs {
   readonly #found: { block: StoredBlock; repaired: Uint8Array }[] = []
+  /** What marks a gap as known, so that it is reported once. */
+  readonly #gaps: StoredBlock[] = []
   #stretches = 0
   #bytes = 0
 
@@ -219,8 +224,14 @@ class Repairs {
     this.#bytes += damage.bytes
   }
 
+  /** @param position - the last one that is missing */
+  addGap(position: number): void {
+    this.#gaps.push({ position, bytes: setAside(new Uint8Array(0)) })
+  }
+
   /** Answers the last position that is in use then. */
   async write(store: SessionStore, lastPosition: number): Promise<number> {
+    if (this.#gaps.length > 0) await store.write({ put: this.#gaps, remove: [] })
     if (this.#found.length === 0) return lastPosition
     let last = lastPosition
     // The copies first: if the replacements do not survive, the damage is found again.
@@ -232,9 +243,18 @@ class Repairs {
   }
 
   report(): StoreError | undefined {
-    if (this.#found.length === 0) return undefined
+    const what: string[] = []
+    if (this.#found.length > 0) {
+      what.push(
+        `at least ${this.#stretches} records (${this.#bytes} bytes) could not be read and were set aside`,
+      )
+    }
+    if (this.#gaps.length > 0) {
+      what.push(`blocks of records are missing in ${this.#gaps.length} places, and what they held is lost`)
+    }
+    if (what.length === 0) return undefined
     return new StoreError(
-      `The session store was damaged: at least ${this.#stretches} records (${this.#bytes} bytes) could not be read and were set aside; the rest of the session goes on`,
+      `The session store was damaged: ${what.join('; ')}; the rest of the session goes on`,
       { code: 'ERR_MQTT_STORE_DAMAGED' },
     )
   }

@@ -250,6 +250,29 @@ describe('the journal', () => {
     }
   })
 
+  test('blocks that are gone from the middle of the log are reported, once', async () => {
+    const store = new CrashStore()
+    const model = new Model(await open(store))
+    for (let n = 0; n < 10; n++) {
+      model.publish(100, 1, 0)
+      await model.journal.flush()
+    }
+    const copy = store.copy()
+    for (const position of [4, 5, 8]) expect(copy.blocks.delete(position)).toBe(true)
+    const opened = await open(copy)
+    expect(opened.restored.publications).toHaveLength(7)
+    expect(opened.damage).toMatchObject({
+      code: 'ERR_MQTT_STORE_DAMAGED',
+      message: expect.stringContaining('missing in 2 places'),
+    })
+    const next = new Model(opened)
+    next.publish(100, 1, 0)
+    await next.journal.close()
+    const again = await open(copy)
+    expect(again.damage).toBeUndefined()
+    expect(again.restored.publications).toHaveLength(8)
+  })
+
   test('a damaged record costs itself; it is reported once and kept aside', async () => {
     const store = new CrashStore()
     const model = new Model(await open(store))
