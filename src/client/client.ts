@@ -546,7 +546,7 @@ export class Client implements AsyncDisposable {
     }
 
     beforeFirstAttempt(): Promise<SessionIdentity | undefined> {
-      return this.#client.#openStore()
+      return this.#client.#openStore(false)
     }
 
     async afterEnd(): Promise<void> {
@@ -653,21 +653,21 @@ export class Client implements AsyncDisposable {
   }
 
   /** Only clients with a store pay for the code that uses it. */
-  async #openStore(): Promise<SessionIdentity | undefined> {
+  async #openStore(isEarly: boolean): Promise<SessionIdentity | undefined> {
     const { store } = this.#options
     if (store === undefined) return undefined
     const { StoredSession } = await import('./stored-session.ts')
     // A client that ended meanwhile has nobody left to close what would be opened.
     if (this.#lifecycle.endedWith !== undefined) throw this.#lifecycle.endedWith
     this.#stored ??= new StoredSession(store, this.#options, this.#driver, (error) => this.#report(error))
-    return this.#stored.open()
+    return this.#stored.open(isEarly)
   }
 
-  /** So that what is published before `connect()` is stored too. What goes wrong is for `connect()` to tell. */
+  /** So that what is published before `connect()` is stored too. What goes wrong is told as any failure of the store. */
   #openStoreEarly(): void {
     if (this.#askedForStore) return
     this.#askedForStore = true
-    this.#openStore().catch(() => {})
+    this.#openStore(true).catch(() => {})
   }
 
   #storeFailed(error: StoreError): void {

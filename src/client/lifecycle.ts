@@ -76,7 +76,7 @@ const SERVER_MOVED = 0x9d
 const UNSUPPORTED_VERSION = 0x84
 /** A connection that was shorter does not end a chain of redirects, whatever `reconnect` counts. */
 const STABLE_AFTER_MS = 5_000
-/** A transport promises to close in bounded time; this is the bound for those that are not ours. */
+/** Transports promise to close, and stores to write, in bounded time; this is the bound for those that are not ours. */
 const CLOSE_TIMEOUT_MS = 5_000
 
 /** Somebody who waits for `connect()`. */
@@ -698,7 +698,7 @@ export class Lifecycle implements ConnectionOwner {
     ).catch(() => {})
     timer.cancel()
     this.#drained = undefined
-    await this.#driver.settleStore()
+    await this.#within(this.#driver.settleStore())
     // close() may have come in between.
     if (this.#state !== 'disconnecting') return
     this.#driver.disconnect(request)
@@ -728,15 +728,16 @@ export class Lifecycle implements ConnectionOwner {
     this.#driver.fail(error)
     for (const waiter of this.#takeWaiters()) waiter.reject(error)
     this.#owner.clientEnded(info, error)
-    await this.#transportsClosed()
+    await this.#within(this.#driver.whenClosed())
     await this.#owner.afterEnd()
     this.#whenClosed.resolve(info)
   }
 
-  async #transportsClosed(): Promise<void> {
-    await new Promise<void>((resolve) => {
+  /** Resolves when `work` has, and in any case in bounded time. */
+  #within(work: Promise<void>): Promise<void> {
+    return new Promise<void>((resolve) => {
       const timer = this.#owner.clock.setTimer(resolve, CLOSE_TIMEOUT_MS)
-      void this.#driver.whenClosed().then(() => {
+      void work.then(() => {
         timer.cancel()
         resolve()
       })

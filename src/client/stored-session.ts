@@ -9,6 +9,9 @@ import type { ResolvedOptions } from './options.ts'
 import type { OutgoingPublication } from './publication.ts'
 import { SpilledPublications } from './spilled-publications.ts'
 
+/** A store that hangs must not keep its client from ending. What it still does is done nevertheless. */
+const CLOSE_TIMEOUT_MS = 15_000
+
 /** The store of a client: opened before its first connection, closed after its last. */
 export class StoredSession {
   readonly #store: SessionStore
@@ -18,6 +21,8 @@ export class StoredSession {
   #opening: Promise<SessionIdentity> | undefined
   #close: (() => Promise<void>) | undefined
   #ended = false
+  /** Somebody hears of it when the store cannot be opened. */
+  #isAwaited = false
 
   /**
    * @param report - damage that was found, and what goes wrong at closing
@@ -34,19 +39,40 @@ export class StoredSession {
     this.#report = report
   }
 
-  /** Opens the store, once, and gives the driver the session in it. Rejects with `StoreError`. */
-  open(): Promise<SessionIdentity> {
+  /**
+   * Opens the store, once, and gives the driver the session in it. Rejects with `StoreError`.
+   *
+   * @param isEarly - for publications that come before `connect()`: if that fails, it ends the client, or their promises
+   * would wait for a `connect()` that may never come
+   */
+  open(isEarly: boolean): Promise<SessionIdentity> {
+    if (!isEarly) this.#isAwaited = true
     this.#opening ??= this.#open().catch((error: unknown) => {
       // What stood in the way may be gone next time.
       this.#opening = undefined
+      if (!this.#isAwaited && !this.#ended) this.#driver.storeFailed(openFailure(error))
       throw error
     })
     return this.#opening
   }
 
-  /** Writes what is left and closes the store. Never rejects. */
-  async close(): Promise<void> {
+  /** Writes what is left and closes the store, in bounded time. Never rejects. */
+  close(): Promise<void> {
     this.#ended = true
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        const what = `The session store did not close within ${CLOSE_TIMEOUT_MS} ms: what it had not stored by then may be lost`
+        this.#report(new StoreError(what))
+        resolve()
+      }, CLOSE_TIMEOUT_MS)
+      void this.#finish().then(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  async #finish(): Promise<void> {
     // One that is being opened is closed when it is open.
     await this.#opening?.catch(() => {})
     const close = this.#close
@@ -90,4 +116,10 @@ export class StoredSession {
     // Aliases of the process that is gone were of its connections.
     return new publicationClass(this.#driver, topic, payload, qos, retain, properties, renewed, 0)
   }
+}
+
+function openFailure(cause: unknown): StoreError {
+  return cause instanceof StoreError
+    ? cause
+    : new StoreError('The session store could not be opened', { cause })
 }

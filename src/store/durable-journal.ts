@@ -132,9 +132,9 @@ export class DurableJournal implements Journal, BacklogSource {
    * was written by a newer release. The store is closed again then.
    */
   static async open(store: SessionStore, options: JournalOptions): Promise<OpenedJournal> {
-    await attempt(store.open(), 'The session store could not be opened')
+    await attempt(() => store.open(), 'The session store could not be opened')
     try {
-      const state = await attempt(restoreLog(store, options), 'The session store could not be read')
+      const state = await attempt(() => restoreLog(store, options), 'The session store could not be read')
       const journal = new DurableJournal(store, state, options)
       if (state.isNew) {
         journal.#open().owner(state.owner)
@@ -272,7 +272,7 @@ export class DurableJournal implements Journal, BacklogSource {
     if (segment === undefined) return { messages: new Map(), holds: (other) => other === sequence }
     const through = this.#storedThrough
     const reading = readSpilled(this.#store, this.#log, segment, this.#createMessage)
-    const messages = await attempt(reading, 'The session store could not be read')
+    const messages = await attempt(() => reading, 'The session store could not be read')
     return {
       messages,
       holds: (other) => (messages.has(other) || other <= through) && this.#log.find(other) === segment,
@@ -308,7 +308,7 @@ export class DurableJournal implements Journal, BacklogSource {
       if (this.#failure === undefined) await this.flush()
     } finally {
       this.#suspendedAt = this.#position
-      await attempt(this.#store.close(), 'The session store could not be closed')
+      await attempt(() => this.#store.close(), 'The session store could not be closed')
     }
   }
 
@@ -319,9 +319,9 @@ export class DurableJournal implements Journal, BacklogSource {
    */
   async resume(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
-    await attempt(this.#store.open(), 'The session store could not be opened')
+    await attempt(() => this.#store.open(), 'The session store could not be opened')
     try {
-      await attempt(this.#checkUntouched(), 'The session store could not be read')
+      await attempt(() => this.#checkUntouched(), 'The session store could not be read')
     } catch (error) {
       await this.#store.close()
       throw error
@@ -345,7 +345,7 @@ export class DurableJournal implements Journal, BacklogSource {
       if (this.#failure === undefined) await this.flush()
     } finally {
       this.#isClosed = true
-      await attempt(this.#store.close(), 'The session store could not be closed')
+      await attempt(() => this.#store.close(), 'The session store could not be closed')
     }
   }
 
@@ -364,7 +364,7 @@ export class DurableJournal implements Journal, BacklogSource {
     this.#binding = false
     const through = this.#lastSequence
     const writing = attempt(
-      writeInPieces(this.#store, put, remove),
+      () => writeInPieces(this.#store, put, remove),
       'The session store could not be written',
     ).then(
       () => {
@@ -497,9 +497,10 @@ async function writeInPieces(
   await store.write({ put: from === 0 ? put : put.slice(from), remove })
 }
 
-async function attempt<T>(work: Promise<T>, what: string): Promise<T> {
+/** @param work - of a store of the user's own: it may also throw at once */
+async function attempt<T>(work: () => Promise<T>, what: string): Promise<T> {
   try {
-    return await work
+    return await work()
   } catch (cause) {
     if (cause instanceof StoreError) throw cause
     throw new StoreError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type ClientOptions, type MqttError } from 'mqtt-await'
 import { clearStore, levelStore, memoryStore, type SessionStore, StoreError } from 'mqtt-await/store'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { describeMosquitto, Mosquitto } from '../support/brokers.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'mqtt-await-client-store-'))
@@ -216,3 +216,57 @@ describeMosquitto('a client with a store', () => {
     await publisher.disconnect()
   })
 })
+
+const NEVER = new Promise<never>(() => {})
+
+test('a store that cannot be opened ends a client that has published and not connected', async () => {
+  const place = newPlace()
+  const store = levelStore(place)
+  await store.open()
+  const client = new Client('mqtt://127.0.0.1:1', { clientId: 'c', store: levelStore(place) })
+  const errors: MqttError[] = []
+  client.on('error', (error) => errors.push(error))
+  const publication = client.publish('a', 'b', { qos: 1 })
+  const error = await failure(publication.stored)
+  expect(error.code).toBe('ERR_MQTT_STORE_LOCKED')
+  expect(await failure(publication.acked)).toBe(error)
+  expect(await client.closed).toEqual({ reason: 'error', error })
+  expect(errors).toEqual([error])
+  expect(await failure(client.connect())).toBe(error)
+  await store.close()
+})
+
+test('a store whose open() throws at once fails like one that rejects', async () => {
+  const store = memoryStore()
+  store.open = () => {
+    throw new Error('no room')
+  }
+  const client = new Client('mqtt://127.0.0.1:1', { clientId: 'c', store })
+  const publication = client.publish('a', 'b', { qos: 1 })
+  const error = await failure(client.connect())
+  expect(error).toBeInstanceOf(StoreError)
+  expect(error.message).toBe('The session store could not be opened: no room')
+  expect(await failure(publication.stored)).toBe(error)
+})
+
+test.each(['open', 'write', 'close'] as const)(
+  'disconnect() and close() end although %s of the store hangs',
+  async (method) => {
+    const store = memoryStore()
+    Object.assign(store, { [method]: () => NEVER })
+    const client = new Client('mqtt://127.0.0.1:1', { clientId: 'c', store })
+    const errors: string[] = []
+    client.on('error', (error) => errors.push(error.message))
+    client.publish('a', 'b', { qos: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const ended = Promise.all([client.disconnect({ timeoutMs: 10 }), client.close(), client.closed])
+      await vi.advanceTimersByTimeAsync(60_000)
+      await ended
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(errors).toEqual([expect.stringMatching(/^The session store did not close within/)])
+  },
+)
