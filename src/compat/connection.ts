@@ -105,6 +105,8 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
   #ending = false
   /** Waits for CONNACK, and for what is queued until then. */
   #disconnect: DisconnectArguments | undefined
+  /** Publications wait for `on_connect`. */
+  #isHolding = false
   /** UNSUBSCRIBEs that wait for CONNACK. */
   #unsubscribes: (() => void)[] = []
   #connack: ConnackPacket | undefined
@@ -348,6 +350,16 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       throw error
     }
     this.#driver.session.connect(packet, this.#driver.now)
+    // Publications of earlier wait for `on_connect`: what it subscribes to may be the answers to them.
+    this.#isHolding = true
+    this.#driver.session.setCongested(true, this.#driver.now)
+  }
+
+  /** At the end of `on_connect`, and before whatever it publishes. */
+  #release(): void {
+    if (!this.#isHolding) return
+    this.#isHolding = false
+    this.#driver.session.setCongested(false, this.#driver.now)
   }
 
   /** Requests are lost with their connection, and so is QoS 0 that has not been written. */
@@ -367,6 +379,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       if (qos === 0) return
     }
     this.publications.add(message)
+    if (this.isConnected) this.#release()
     const refusal = this.#numbers.handOver(message.mid, false, () => this.#driver.publish(message))
     if (refusal !== undefined) {
       this.publications.remove(message)
@@ -446,6 +459,7 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
       this.#enterDisconnected()
       return MQTT_ERR_NO_CONN
     }
+    if (this.isConnected) this.#release()
     // It may still be waiting to be written, when the loop has ended with an exception.
     if (this.state === 'disconnecting') return this.queued()
     this.#startDisconnect(request)
@@ -592,12 +606,17 @@ export class Connection implements ManualDriverHandler, PacketLogSource {
     for (const request of this.#unsubscribes.splice(0)) request()
     if (disconnect !== undefined) {
       this.#disconnect = undefined
+      this.#release()
       this.#startDisconnect(disconnect)
       return
     }
     this.state = 'connected'
     this.#watcher.connected()
-    this.#narrator.connected(connack)
+    try {
+      this.#narrator.connected(connack)
+    } finally {
+      this.#release()
+    }
   }
 
   onDisconnected(error: MqttError | undefined, packet: DisconnectPacket | undefined): void {

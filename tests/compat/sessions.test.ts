@@ -324,3 +324,36 @@ test('a store that is damaged is a line of the log, and what can be read goes on
   expect(await after.packet()).toBe(publish3('a', '2', 1, 2, 8))
   expect(lines).toEqual([expect.stringContaining('The session store was damaged')])
 })
+
+test.each([3, 4, 5] as const)(
+  'MQTT version %i: what was published while offline leaves after what on_connect subscribes to, and before what it publishes',
+  async (protocol) => {
+    const client = track(new Client(V2, 'c', { protocol }))
+    client.reconnect_delay_set(0.05, 0.05)
+    const connack = protocol === 5 ? '2003000000' : '20020000'
+    client.loop_start()
+    await client.connect('127.0.0.1', peer.port)
+    const first = await peer.accept()
+    await first.packet()
+    first.send(connack)
+    const lost = new Promise((resolve) => {
+      client.on_disconnect = resolve
+    })
+    await expect.poll(() => client.is_connected()).toBe(true)
+    client.on_connect = () => {
+      client.subscribe('answers', 1)
+      client.publish('online', 'x', 1)
+    }
+    first.destroy()
+    await lost
+    client.publish('offline', 'x', 1)
+    const second = await peer.accept()
+    await second.packet()
+    second.send(connack)
+    const kinds = [await second.packet(), await second.packet(), await second.packet()].map((packet) => {
+      const text = Buffer.from(packet, 'hex').toString('latin1')
+      return /answers|offline|online/.exec(text)?.[0]
+    })
+    expect(kinds).toEqual(['answers', 'offline', 'online'])
+  },
+)
