@@ -619,8 +619,8 @@ export class Client implements AsyncDisposable {
   #deliver(messages: AnyMessage[]): void {
     this.#counters.messagesReceived += messages.length
     const router = this.#router
-    for (let index = 0; index < messages.length; ) {
-      // Each may change who listens.
+    for (let index = 0; index < messages.length && this.state !== 'closed'; ) {
+      // Each may change who listens, and end the client.
       index = router.deliver(messages, index, this.#isHeard('message') ? this.#listen : undefined)
     }
   }

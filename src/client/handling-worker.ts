@@ -380,7 +380,7 @@ function contextOf(attempt: number, getSignal: () => AbortSignal): HandlerContex
 }
 
 function handlingClosed(): MqttError {
-  return new MqttError('The handling was closed: its handlers should stop', { code: 'ERR_MQTT_CLOSED' })
+  return new MqttError('The handling was closed', { code: 'ERR_MQTT_CLOSED' })
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -269,6 +269,21 @@ describe('retained messages', () => {
 })
 
 describe('what nobody wants yet', () => {
+  test('is what follows when a listener has closed the client', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    await client.subscribe('a', { qos: 1 })
+    const seen: string[] = []
+    client.on('message', (message) => {
+      seen.push(message.text())
+      void client.close()
+    })
+    broker.publish(['a', { payload: '1', qos: 1 }], ['a', { payload: '2', qos: 1 }])
+    await client.closed
+    await settled()
+    expect(seen).toEqual(['1'])
+  })
+
   test('goes to a listener for as long as it listens', async () => {
     const broker = new ScriptedBroker()
     broker.connack = { sessionPresent: true }
