@@ -25,6 +25,8 @@ export interface RequestOptions extends Omit<PublishOptions, 'correlationData' |
 }
 
 const TIMEOUT_MS = 30_000
+/** Topics of answers that are kept although nobody waits for one there. */
+const IDLE_INBOXES = 16
 /** MQTT 5.0 §3.4.2.1: the server took the message and had nobody to give it to. */
 const NO_MATCHING_SUBSCRIBERS = 0x10
 
@@ -38,7 +40,8 @@ export class Requester {
   readonly #router: MessageRouter
   readonly #token: number
   readonly #pending = new Map<number, PromiseParts<AnyMessage>>()
-  readonly #inboxes = new Map<string, Subscription<AnyMessage>>()
+  /** By topic; the one that was used last comes last. */
+  readonly #inboxes = new Map<string, Inbox>()
   #last = 0
 
   constructor(host: ClientHost, router: MessageRouter) {
@@ -72,9 +75,12 @@ export class Requester {
     }, timeoutMs)
     const stopListening = onAbort(signal, pending.reject)
     this.#pending.set(id, pending)
+    let inbox: Inbox | undefined
     try {
       const answerTopic = responseTopic ?? this.#ownTopic()
-      this.#inbox(answerTopic).ready.catch(pending.reject)
+      inbox = this.#inbox(answerTopic)
+      inbox.requests += 1
+      inbox.subscription.ready.catch(pending.reject)
       const publication = host.publish(topic, payload, {
         qos: 1,
         messageExpiryInterval: Math.min(Math.max(1, Math.ceil(timeoutMs / 1_000)), 0xffff_ffff),
@@ -90,6 +96,7 @@ export class Requester {
       timer.cancel()
       stopListening()
       this.#pending.delete(id)
+      if (inbox !== undefined) this.#leave(inbox)
     }
   }
 
@@ -104,16 +111,27 @@ export class Requester {
     return `${base}/${this.#token.toString(16).padStart(8, '0')}`
   }
 
-  #inbox(topic: string): Subscription<AnyMessage> {
-    const known = this.#inboxes.get(topic)
-    if (known !== undefined && !known.isEnded) return known
-    const inbox = this.#router.messages(
-      { filters: [topic], schema: undefined },
-      { qos: 1, retainHandling: 2 },
-    )
+  #inbox(topic: string): Inbox {
+    let inbox = this.#inboxes.get(topic)
+    this.#inboxes.delete(topic)
+    if (inbox === undefined || inbox.subscription.isEnded) {
+      const source = { filters: [topic], schema: undefined }
+      inbox = { subscription: this.#router.messages(source, { qos: 1, retainHandling: 2 }), requests: 0 }
+      void this.#read(inbox.subscription)
+    }
     this.#inboxes.set(topic, inbox)
-    void this.#read(inbox)
     return inbox
+  }
+
+  /** Some topics stay subscribed to for the next request; with a topic for each request they must not add up. */
+  #leave(inbox: Inbox): void {
+    inbox.requests -= 1
+    for (const [topic, { subscription, requests }] of this.#inboxes) {
+      if (this.#inboxes.size <= IDLE_INBOXES) return
+      if (requests > 0) continue
+      this.#inboxes.delete(topic)
+      void subscription.close()
+    }
   }
 
   async #read(inbox: Subscription<AnyMessage>): Promise<void> {
@@ -150,6 +168,13 @@ export class Requester {
     view.setUint32(4, id)
     return data
   }
+}
+
+/** Where answers come. */
+interface Inbox {
+  readonly subscription: Subscription<AnyMessage>
+  /** Those that wait. */
+  requests: number
 }
 
 function nobody(topic: string): MqttError {

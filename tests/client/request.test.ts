@@ -29,6 +29,28 @@ describe('request()', () => {
     expect(unhandled).toEqual([])
   })
 
+  test('with a topic of its own for each answer lets go of them', async () => {
+    const broker = new ScriptedBroker()
+    const client = await broker.client()
+    for (let count = 0; count < 50; count++) {
+      const answer = client.request('ask', 'x', { responseTopic: `answer/${count}` })
+      const { properties } = await broker.next(
+        'publish',
+        (packet) => packet.properties?.responseTopic === `answer/${count}`,
+      )
+      broker.publish([
+        `answer/${count}`,
+        {
+          payload: String(count),
+          properties: { correlationData: properties?.correlationData ?? new Uint8Array() },
+        },
+      ])
+      expect((await answer).text()).toBe(String(count))
+    }
+    await settled()
+    expect(broker.all('subscribe').length - broker.all('unsubscribe').length).toBe(16)
+  })
+
   test('may take any time', async () => {
     const broker = new ScriptedBroker()
     const client = await broker.client()
