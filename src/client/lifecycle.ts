@@ -240,9 +240,10 @@ export class Lifecycle implements ConnectionOwner {
     const cause = error ?? new ClosedError('The client was closed')
     this.#giveUp(cause)
     this.#isClosing = true
+    const { unacknowledged } = this.#driver.session
     this.#driver.drop(cause)
     this.#driver.settleTurn()
-    this.#ending = this.#finish({ reason, error }, cause)
+    this.#ending = this.#finish({ reason, error }, cause, unacknowledged)
     return this.#ending
   }
 
@@ -701,11 +702,13 @@ export class Lifecycle implements ConnectionOwner {
     await this.#within(this.#driver.settleStore())
     // close() may have come in between.
     if (this.#state !== 'disconnecting') return
+    const { unacknowledged } = this.#driver.session
     this.#driver.disconnect(request)
     this.#driver.settleTurn()
     await this.#finish(
       { reason: 'disconnect', error: undefined },
       new ClosedError('The client was disconnected'),
+      unacknowledged,
     )
   }
 
@@ -716,11 +719,12 @@ export class Lifecycle implements ConnectionOwner {
     })
   }
 
-  async #finish(info: ClosedInfo, error: MqttError): Promise<void> {
+  /** @param unacknowledged - messages, when the connection was there: what is owed is forgotten with it */
+  async #finish(info: ClosedInfo, error: MqttError, unacknowledged: number): Promise<void> {
     this.#handshake = undefined
     this.endedWith = error
     const { queuedMessages } = this.#driver
-    const { inFlight, unacknowledged } = this.#driver.session
+    const { inFlight } = this.#driver.session
     const keptIn = this.#driver.keepsSession ? 'store' : 'nowhere'
     this.left = Object.freeze({ queuedMessages, inFlight, unacknowledged, keptIn })
     this.#move('end', info.error)

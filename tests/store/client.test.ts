@@ -95,6 +95,23 @@ describeMosquitto('a client with a store', () => {
     await subscriber.disconnect()
   })
 
+  test('what disconnect() and close() leave unacknowledged is in the report', async () => {
+    for (const end of ['disconnect', 'close'] as const) {
+      const receiver = client({ clientId: '' })
+      await receiver.connect()
+      const subscription = receiver.messages(`owed/${end}`, { qos: 1, ack: 'manual' })
+      await subscription.ready
+      for (let n = 0; n < 3; n++) await receiver.publish(`owed/${end}`, String(n), { qos: 1 }).acked
+      const iterator = subscription[Symbol.asyncIterator]()
+      const first = await iterator.next()
+      await iterator.next()
+      await iterator.next()
+      first.value?.ack()
+      await receiver[end]()
+      expect(await receiver.disconnect()).toMatchObject({ unacknowledged: 2, keptIn: 'nowhere' })
+    }
+  })
+
   test('the identifier that the server has assigned is used again', async () => {
     const store = memoryStore()
     const first = client({ store, clientId: '' })
