@@ -14,7 +14,7 @@ import {
 import type { FilterResult, SubscribeCommand, UnsubscribeCommand } from '../session/command.ts'
 import { checkSessionExpiry } from '../session/handshake.ts'
 import type { Limits } from '../session/limits.ts'
-import { MessageExpiry } from '../session/outbound-message.ts'
+import { MessageExpiry, Stage } from '../session/outbound-message.ts'
 import { untilAborted } from '../transport/opening.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionInfo } from './connection-info.ts'
@@ -309,6 +309,7 @@ export class Client implements AsyncDisposable {
     driver.publish(publication)
     this.#counters.published++
     if (publication.failure !== undefined) throw publication.failure
+    if (publication.stage === Stage.settled) publication.forgetSignal()
     if (isPublishTraced())
       tracePublish(publication.acked, { clientId: this.clientId, topic, qos: publication.qos })
     return publication

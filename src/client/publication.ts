@@ -216,7 +216,7 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
     }
     this.#outcome = outcome.reasonCode === 0 && outcome.properties === undefined ? SUCCESS : outcome
     this.markSent()
-    this.#forgetSignal()
+    this.forgetSignal()
     const settle = this.#settleAcked
     if (settle === undefined) return
     this.#settleAcked = undefined
@@ -226,7 +226,7 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
   fail(failure: unknown, silently = false): void {
     if (this.#outcome !== undefined) return
     this.#outcome = { failure }
-    this.#forgetSignal()
+    this.forgetSignal()
     const settleSent = this.#extras?.settleSent
     const settleAcked = this.#settleAcked
     if (settleSent === undefined && settleAcked === undefined) {
@@ -277,7 +277,8 @@ export class OutgoingPublication extends OutboundMessage implements Publication 
     return through === Infinity || (this.sequence !== 0 && this.sequence <= through)
   }
 
-  #forgetSignal(): void {
+  /** One of QoS 0 that was written at once is settled without being told. */
+  forgetSignal(): void {
     const extras = this.#extras
     if (extras?.onAbort === undefined) return
     extras.signal?.removeEventListener('abort', extras.onAbort)

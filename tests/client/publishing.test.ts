@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import {
   Client,
   type ClientOptions,
@@ -558,6 +559,17 @@ describe('producers', () => {
     expect(server.last.packets.filter(({ type }) => type === 'publish')).toMatchObject([
       { topic: 'one', dup: false },
     ])
+    await client.close()
+  })
+
+  test.each([0, 1, 2] as const)('QoS %i: what is settled no longer listens to its signal', async (qos) => {
+    const { client } = await setup()
+    const { signal } = new AbortController()
+    const early = client.publish('early', 'x', { qos, signal })
+    await client.connect()
+    await early.acked
+    for (let n = 0; n < 20; n++) await client.publish('a', 'x', { qos, signal }).acked
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
     await client.close()
   })
 })
