@@ -191,8 +191,8 @@ describe('the packed package', () => {
     [
       'client',
       "import { Client } from 'mqtt-await'; globalThis.client = new Client(location.href)",
-      46_540,
-      66_850,
+      46_620,
+      66_900,
     ],
     ['codec', "export * from 'mqtt-await/codec'", 9_860, 9_860],
   ])('a page with the %s loads no more than its budget', async (_, contents, first, everything) => {
