@@ -101,7 +101,7 @@ export const scenarios: readonly Scenario[] = [
     id: 'pub-1m',
     title: 'publish 1 MiB, QoS 0',
     target: 1,
-    work: { kind: 'publish', version: 4, qos: 0, size: MIB, withProperties: false, count: 600 },
+    work: { kind: 'publish', version: 4, qos: 0, size: MIB, withProperties: false, count: 4000 },
   },
   {
     id: 'recv-1m',
@@ -113,7 +113,7 @@ export const scenarios: readonly Scenario[] = [
       qos: 0,
       size: MIB,
       withProperties: false,
-      count: 600,
+      count: 4000,
       consumer: 'event',
     },
   },
