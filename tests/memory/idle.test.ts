@@ -6,8 +6,8 @@ import { measured } from './measured.ts'
  * was last looked at, and what a list or a map more would cost.
  */
 test.each([
-  ['connected', 'is connected', 3_800],
-  ['subscribed', 'waits for messages', 7_700],
+  ['connected', 'is connected', 3_950],
+  ['subscribed', 'waits for messages', 7_850],
 ])(
   '%s: a client that %s holds no more of the heap than it did',
   async (kind, _what, bytes) => {
