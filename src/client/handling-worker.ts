@@ -128,7 +128,7 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
     queueMicrotask(() => {
       // The client's own end is told by `closed`; a refused or broken subscription by nobody else.
       if (error !== undefined && this.#host.ended === undefined)
-        this.#host.report(asMqttError(error, this.#describe()))
+        this.#host.report(handlingFailure(error, this.#describe()))
       this.#pull()
     })
   }
@@ -279,7 +279,7 @@ export class HandlingWorker<M extends AnyMessage> implements MessageSink {
       // A hook of the user has thrown, or the dead letter was refused. The message stays unacknowledged, since what should
       // become of it is unknown, but does not hold up the acknowledgements of those behind it.
       message.disown()
-      this.#host.report(asMqttError(thrown, this.#describe()))
+      this.#host.report(handlingFailure(thrown, this.#describe()))
     }
     this.#release()
     this.#pull()
@@ -391,7 +391,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   )
 }
 
-function asMqttError(error: unknown, what: string): MqttError {
+function handlingFailure(error: unknown, what: string): MqttError {
   if (error instanceof MqttError) return error
   return new MqttError(`The handling of ${what} has failed: ${textOf(error)}`, {
     code: 'ERR_MQTT_HANDLER',

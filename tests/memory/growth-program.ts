@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'mqtt-await'
 import { START_TOPIC, topics } from '../bench/wire.ts'
+import { heap } from './heap.ts'
 
 const [kind, times] = [process.argv[2], Number(process.argv[3])]
 const script = { form: { version: 5, qos: 1, withProperties: true }, payloadSize: 64, spread: topics.length }
@@ -82,15 +83,6 @@ function sockets(): readonly { destroy(): void }[] {
       (one): one is { destroy(): void } =>
         one.constructor.name === 'Socket' && 'remotePort' in one && one.remotePort === port,
     )
-}
-
-async function heap(): Promise<number> {
-  for (let pass = 0; pass < 5; pass++) {
-    globalThis.gc?.()
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
 }
 
 const client = new Client(url, { clientId: 'growth', reconnect: () => 0, onSessionLost: 'republish' })

@@ -8,6 +8,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'mqtt-await'
+import { heap } from './heap.ts'
 
 const [kind, times] = [process.argv[2], Number(process.argv[3])]
 const server = fork(fileURLToPath(new URL('./accepting-server.ts', import.meta.url)), [], {
@@ -23,15 +24,6 @@ async function open(): Promise<unknown> {
   const next = messages[Symbol.asyncIterator]().next()
   await messages.ready
   return [client, next]
-}
-
-async function heap(): Promise<number> {
-  for (let pass = 0; pass < 5; pass++) {
-    globalThis.gc?.()
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
 }
 
 const opened: unknown[] = []

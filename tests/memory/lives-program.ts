@@ -9,6 +9,7 @@ import { fork } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'mqtt-await'
+import { heap } from './heap.ts'
 
 const [kind = '', times] = [process.argv[2], Number(process.argv[3])]
 const server = fork(fileURLToPath(new URL('./accepting-server.ts', import.meta.url)), [], {
@@ -45,15 +46,6 @@ const lives: Readonly<Record<string, (index: number) => Promise<void>>> = {
   ws: () => life(`ws://127.0.0.1:${ports.ws}`, 'disconnect'),
   close: () => life(`mqtt://127.0.0.1:${ports.tcp}`, 'close'),
   abort: (index) => abort(index % 20),
-}
-
-async function heap(): Promise<number> {
-  for (let pass = 0; pass < 5; pass++) {
-    globalThis.gc?.()
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
 }
 
 /** What keeps the process alive: sockets, timers. Those that were closed a moment ago go with a turn of the event loop. */

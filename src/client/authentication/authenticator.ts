@@ -8,9 +8,10 @@ export interface AuthenticationContext {
 export type AuthenticationData = Uint8Array | undefined
 
 /**
- * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of a client, those that ship of any number of clients: `start` begins anew
- * each time. When that fails, the attempt has failed, as if there were no network. An error of `continue` or `finish` ends the
- * client: the server is not the one it should be, or the next attempt would fail the same way.
+ * Enhanced authentication of MQTT 5 (§4.12). One object serves all connections of a client, and those that come with this library
+ * serve any number of clients: `start` begins anew each time. When that fails, the attempt has failed, as if there were no
+ * network. An error of `continue` or `finish` ends the client: the server is not the one it should be, or the next attempt would
+ * fail the same way.
  */
 export interface Authenticator {
   /** Authentication Method, as the server knows it: `SCRAM-SHA-256`. */

@@ -1,6 +1,6 @@
 import type { ProtocolVersion } from '../../codec/packet.ts'
 import { ConnectError, MqttError, TimeoutError, wrongOption } from '../../errors.ts'
-import { onAbort, untilAborted } from '../../transport/opening.ts'
+import { onAbort, reasonOf, untilAborted } from '../../transport/opening.ts'
 import { asMqttError } from '../as-mqtt-error.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { PromiseParts } from '../promise-parts.ts'
@@ -53,7 +53,7 @@ export class Exchange {
       return await untilAborted(this.#authenticator.start({ signal: this.#over.signal }), signal)
     } catch (cause) {
       if (signal.aborted) throw cause
-      throw new ConnectError(`The authenticator failed: ${textOf(cause)}`, { cause })
+      throw new ConnectError(`The authenticator failed: ${reasonOf(cause)}`, { cause })
     } finally {
       unlisten()
     }
@@ -156,13 +156,9 @@ async function run<T>(step: () => T | Promise<T>, signal: AbortSignal): Promise<
     return await untilAborted(step(), signal)
   } catch (cause) {
     if (signal.aborted) throw cause
-    throw new ConnectError(`Authentication failed: ${textOf(cause)}`, {
+    throw new ConnectError(`Authentication failed: ${reasonOf(cause)}`, {
       code: 'ERR_MQTT_AUTHENTICATION',
       cause,
     })
   }
-}
-
-function textOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }
